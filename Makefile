@@ -1,0 +1,116 @@
+# Every command a person types. STACK=docker runs in containers, STACK=local in private processes.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+FEED ?= user_events
+SOURCE ?=
+IMPORT_DATE ?=
+FROM ?=
+TO ?=
+INSTANCE ?= main
+KEEP_DATA ?=
+
+DEMO_FROM := 2020-12-05
+DEMO_TO := 2020-12-11
+
+# A Docker client without an engine that answers is no Docker.
+ifndef STACK
+STACK := $(shell docker info >/dev/null 2>&1 && echo docker || echo local)
+STACK_NOTE := ($(if $(filter docker,$(STACK)),a Docker engine answers,no Docker engine answers); set STACK to choose)
+endif
+ifeq ($(filter $(STACK),docker local),)
+$(error STACK=$(STACK): choose docker or local)
+endif
+export STACK INSTANCE
+
+VENV := .venv/.complete
+include stack/$(STACK).mk
+
+# What the ETL commands are told: a range, or else one date. --date '' says how to name one.
+DATES = $(if $(FROM)$(TO),--from '$(FROM)' --to '$(TO)',--date '$(IMPORT_DATE)')
+ETLS := users_dim user_events_daily
+
+UNIT_TESTS = pytest tests/unit --cov --cov-report=term
+LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
+PACKAGES := consumer data e2e etls feeds producer stack tests warehouse
+
+.PHONY: help
+help: ## list the commands
+	@echo "stack: $(STACK) $(STACK_NOTE)"
+	@sed -n 's/^\([a-z_0-9]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: setup ## the whole way: set up, import, both ETLs for a week, and show the result
+	@$(MAKE) import
+	@$(MAKE) $(ETLS) FROM=$(DEMO_FROM) TO=$(DEMO_TO) IMPORT_DATE=
+	@$(PSQL) -f - <sql/demo.sql
+
+.PHONY: setup
+setup: ## start PostgreSQL, RabbitMQ and the consumer, and migrate the database
+	@echo "stack: $(STACK) $(STACK_NOTE)"
+	@$(UP)
+
+.PHONY: import
+import: ready ## load organizations and publish user events; or FEED=name SOURCE='file …' (- is stdin)
+ifeq ($(SOURCE),)
+	@$(RUN) python -m etls load organizations data/organizations.csv
+	@$(RUN) python -m producer --feed user_events data/user_events.csv
+else
+	@$(RUN_WITH_FILES) python -m producer --feed $(FEED) $(SOURCE)
+endif
+
+.PHONY: $(ETLS)
+users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=
+user_events_daily: ready ## events per day by type; IMPORT_DATE=2020-12-05, or FROM= TO=
+$(ETLS):
+	@$(RUN) python -m etls run $@ $(DATES)
+
+.PHONY: env
+env: ready ## print settings for other clients: eval "$(make -s env)"
+	@$(ENV)
+
+.PHONY: psql
+psql: ready ## open the database
+	@$(PSQL)
+
+.PHONY: logs
+logs: ## follow the logs of the services
+	@$(LOGS)
+
+.PHONY: test
+test: $(VENV) ## run all tests on private services, without containers
+	@stack/test.sh pytest --cov --cov-report=term --cov-fail-under=90
+
+.PHONY: test_docker
+test_docker: $(TOOLS_READY) ## unit tests with coverage, in a container where there is Docker
+	@$(IN_TOOLS) $(UNIT_TESTS)
+
+.PHONY: lint
+lint: $(VENV) ## black, isort, mypy, pylint and flake8
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" && $(LINT)
+
+.PHONY: lint_docker
+lint_docker: $(TOOLS_READY) ## the same, in a container where there is Docker
+	@$(IN_TOOLS) sh -c '$(LINT)'
+
+.PHONY: format
+format: $(VENV) ## black and isort, writing
+	@.venv/bin/black --quiet . && .venv/bin/isort --quiet .
+
+.PHONY: e2e
+e2e: ## the whole system on services of its own, compared row by row; leaves nothing behind
+	@stack/e2e.sh
+
+.PHONY: teardown
+teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data
+	@$(DOWN)
+
+# The virtual environment, made anew when what it holds changes.
+$(VENV): pyproject.toml constraints.txt
+	@python=$$(stack/install.sh python) && echo "python: making .venv" >&2 && \
+	  "$$python" -m venv --clear .venv && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Messages become rows of raw tables."""

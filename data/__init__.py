@@ -1,0 +1,1 @@
+"""Samples of every feed, and the seeded generator that makes them."""

@@ -1,0 +1,167 @@
+"""``python -m data.generate``: make the samples of ``data/`` anew, or a large file of one feed.
+
+Everything follows from the seed: the same arguments make the same bytes.
+"""
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from data.user_events import to_csv, user_event_lines
+from data.words import COMPANY_FORMS, COMPANY_WORDS, FIRST_NAMES, TOPICS
+
+_HERE = Path(__file__).parent
+_START = datetime(2020, 12, 5)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m data.generate", description=__doc__)
+    parser.add_argument("--user-events", type=int, metavar="ROWS", help="to standard output")
+    parser.add_argument("--days", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.user_events:
+        names = [name for _, name, _ in _organizations(random.Random(1))]
+        lines = user_event_lines(
+            arguments.user_events, _START, arguments.days, names, arguments.seed, broken=False
+        )
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        _write(sys.stdout, lines)
+        return
+    for name, lines in _samples():
+        path = _HERE / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            _write(file, lines)
+
+
+def _write(file: TextIO, lines: Iterable[str]) -> None:
+    for line in lines:
+        file.write(line)
+
+
+def _samples() -> Iterator[tuple[str, Iterable[str]]]:
+    organizations = list(_organizations(random.Random(1)))
+    names = [name for _, name, _ in organizations]
+    yield "organizations.csv", [
+        "organization_key,organization_name,created_at\n",
+        *(to_csv(organization) for organization in organizations),
+    ]
+    yield "user_events.csv", user_event_lines(5000, _START, 7, names)
+    yield "activity.csv", _activity(random.Random(2))
+    yield "transaction.csv", _transactions(random.Random(3))
+    yield "users.csv", _web_users(random.Random(4))
+    yield "user_interaction.csv", _interactions(random.Random(5))
+    for day in (date(2019, 2, 15), date(2019, 2, 16)):
+        yield f"lake/{day}.tsv", _articles(random.Random(day.toordinal()), day)
+
+
+def _organizations(dice: random.Random) -> Iterator[tuple[str, str, str]]:
+    for number in range(1, 201):
+        words = " ".join(dice.sample(COMPANY_WORDS, 2))
+        name = f"{words} {dice.choice(COMPANY_FORMS)}"
+        if number % 40 == 0:
+            name = f'{words}, "{dice.choice(FIRST_NAMES)}" {dice.choice(COMPANY_FORMS)}'
+        created = datetime(2018, 1, 1) + timedelta(minutes=dice.randrange(1_000_000))
+        yield f"org-{number:04}", name, f"{created:%Y-%m-%d %H:%M:%S}"
+
+
+def _activity(dice: random.Random) -> Iterator[str]:
+    yield "active_date,user_id,workspace_id,total_activity\n"
+    users = ["5bfd0e8d472bcf0009a1014d", *(_hex_id(dice) for _ in range(19))]
+    workspaces = [_hex_id(dice) for _ in range(8)]
+    rows = [
+        (date(2017, 11, 1) + timedelta(days=day), user, workspace, _total(dice))
+        for user in users
+        for day in sorted(dice.sample(range(60), 14))
+        for workspace in dice.sample(workspaces, dice.choice((1, 1, 2)))
+    ]
+    lines = [to_csv(row) for row in sorted(rows, key=lambda row: row[0])]
+    yield from lines[:-1]
+    yield lines[-1].rstrip("\n")  # as the real ones: no newline at the end
+
+
+def _total(dice: random.Random) -> int:
+    return 0 if dice.random() < 0.3 else dice.randrange(1, 200)
+
+
+def _hex_id(dice: random.Random) -> str:
+    return f"{dice.getrandbits(96):024x}"
+
+
+def _transactions(dice: random.Random) -> Iterator[str]:
+    yield "transactionId|custId|transactionDate|productSold|unitsSold\n"
+    customers = ["0023938", *(f"{dice.randrange(100_000):07}" for _ in range(29))]
+    products = ("DETA200", "DETA800", "PURA100", "PURA250", "PURA500", "SUPA101", "SUPA103")
+    for number in range(1, 501):
+        day = date(2011, 8, 1) + timedelta(days=dice.randrange(40))
+        units = dice.randrange(1, 25)
+        product = dice.choice(products)
+        yield to_csv((f"{number:08}", dice.choice(customers), day, product, units), "|")
+
+
+def _web_users(dice: random.Random) -> Iterator[str]:
+    for user_id in range(1, 201):
+        age = dice.choice((str(dice.randrange(15, 85)), "18-45", "46-80", ""))
+        country = dice.choices(("TR", "DE", "US", "FR", "NL"), (40, 25, 20, 10, 5))[0]
+        yield f"{user_id}, '{age}', '{country}'\n" if age else f"{user_id}, , '{country}'\n"
+
+
+def _interactions(dice: random.Random) -> Iterator[str]:
+    for _ in range(1000):
+        event_id = f"{dice.getrandbits(128):032x}"
+        uuid = "-".join(
+            (event_id[:8], event_id[8:12], event_id[12:16], event_id[16:20], event_id[20:])
+        )
+        user_id = dice.randrange(1, 215)  # some of them do not exist
+        kind = dice.choices(("VIEW", "CLICK", "EXIT", "PURCHASE"), (50, 35, 10, 5))[0]
+        when = datetime(2021, 3, 1) + timedelta(seconds=dice.randrange(7 * 86_400))
+        line = f"{uuid}, {user_id}, '{kind}', '{when:%Y-%m-%d %H:%M:%S}'\n"
+        yield from [line] * (2 if when.day == 4 and dice.random() < 0.5 else 1)
+
+
+def _articles(dice: random.Random, day: date) -> Iterator[str]:
+    yield "\ufeffTIMESTAMP\tMD5(SESSION_ID)\tEVENT_NAME\tMD5(USER_ID)\tATTRIBUTES\n"
+    sessions = [(_md5(dice), _md5(dice)) for _ in range(60)]
+    names = ("top_news_card_viewed", "my_news_card_viewed", "article_viewed", "article_closed")
+    for offset in sorted(dice.randrange(86_400_000) for _ in range(800)):
+        instant = datetime(day.year, day.month, day.day) + timedelta(milliseconds=offset)
+        session, user = dice.choice(sessions)
+        if dice.random() < 0.02:
+            session, user = "", ""
+        name = dice.choices((*names, "home_teaser_tapped"), (40, 25, 20, 10, 5))[0]
+        attributes = _attributes(dice)
+        yield f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03} +0000\t{session}\t"
+        yield f"{name}\t{user}\t{attributes}\n"
+
+
+def _attributes(dice: random.Random) -> str:
+    chance = dice.random()
+    if chance < 0.06:
+        return dice.choice(("", "{}"))
+    if chance < 0.07:
+        return '{"id": "cut off'
+    number = dice.randrange(1, 60)
+    found = {
+        "id": f"a{number:05}",
+        "category": TOPICS[number % len(TOPICS)],
+        "title": f"№ {number}",
+    }
+    if chance < 0.1:
+        found = {key.upper() if key == "id" else key.title(): v for key, v in found.items()}
+    text = json.dumps(found, ensure_ascii=False)
+    return '"' + text.replace('"', '""') + '"' if chance > 0.95 else text
+
+
+def _md5(dice: random.Random) -> str:
+    return f"{dice.getrandbits(128):032x}"
+
+
+if __name__ == "__main__":
+    main()

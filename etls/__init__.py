@@ -1,0 +1,1 @@
+"""Raw tables become dimensions and reports."""

@@ -1,0 +1,1 @@
+"""The machinery behind every feed: how one is declared, read, validated and identified."""

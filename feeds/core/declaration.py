@@ -1,0 +1,54 @@
+"""How a feed is declared: the one description that producer, consumer, tables and tests read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the rows of a feed's files are written; always UTF-8, with or without a byte order mark."""
+
+    delimiter: str = ","
+    quote: str | None = '"'  # None: quotes are literal
+    has_header: bool = True
+    skip_space: bool = False  # blanks after a delimiter do not belong to the value
+
+
+class EventModel(BaseModel):
+    """What every feed's model is: a field it does not know is a reject, not a loss in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A kind of event.
+
+    The model is the contract: its fields, in order, are the columns of the raw table; a field's
+    alias (or else its name) is the column's name in the file and the key in JSON. A field without
+    a default may not be empty.
+    """
+
+    name: str  # also the routing key, and the raw table
+    model: type[EventModel]
+    event_time: str | None  # the file's column that says when the event happened
+    dialect: Dialect = Dialect()
+    table: str = ""  # default: raw.<name>
+    queued: bool = True  # False: loaded by COPY, not through the broker
+    conflict_key: str = "event_id"  # the column by which a row is recognised as already there
+
+    def __post_init__(self) -> None:
+        if not self.table:
+            object.__setattr__(self, "table", f"raw.{self.name}")
+
+    @cached_property
+    def header(self) -> tuple[str, ...]:
+        """The file's column names, in the order of the declaration."""
+        return tuple(f.alias or name for name, f in self.model.model_fields.items())
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The raw table's names for the same columns, in the same order."""
+        return tuple(self.model.model_fields)

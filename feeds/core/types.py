@@ -1,0 +1,110 @@
+"""The types that feeds' models are written with: strict about text, exact about time."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, timezone
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_INSTANT = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+
+
+def parse_instant(value: object) -> datetime:
+    """The instant that a text such as ``2020-12-06 22:03:16.759617`` names; UTC without a zone.
+
+    Only ISO 8601 dates with a time are read: pydantic's own reading of numbers as seconds since
+    1970 would turn a misplaced column into a plausible date.
+
+    Raises:
+        ValueError: the text is no such instant.
+    """
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("not a date and time such as 2020-12-06 22:03:16.759617")
+    day, time, zone = match.groups()
+    try:
+        return datetime.fromisoformat(f"{day}T{time}{zone or '+00:00'}").astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("the year in UTC is outside 1 to 9999") from None
+
+
+def _parse_date(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise ValueError("not a date such as 2020-12-06")
+    return date.fromisoformat(value)
+
+
+def _parse_integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not _INTEGER.fullmatch(value):
+        raise ValueError("not a whole number")
+    return int(value)
+
+
+def _storable(value: str) -> str:
+    """PostgreSQL stores every character but NUL, and no half of a surrogate pair."""
+    if "\x00" in value:
+        raise ValueError("contains a NUL character, which PostgreSQL cannot store")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("contains half of a surrogate pair, which is no character") from None
+    return value
+
+
+def _parse_json_object(value: object) -> dict[str, Any]:
+    """A JSON object, bare (``{"id": 1}``) or as some exports quote it (``"{""id"": 1}"``)."""
+    try:
+        found = value if isinstance(value, dict) else _load_json(str(value))
+        if not isinstance(found, dict):
+            raise ValueError("not a JSON object")
+        for text in _texts_in(found):
+            _storable(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return found
+
+
+def _load_json(text: str) -> Any:
+    if text.startswith('"') and text.endswith('"') and len(text) > 1:
+        text = text[1:-1].replace('""', '"')
+    try:
+        return json.loads(text, parse_constant=_reject_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_in(item)
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+HexId = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{24}$")]
+Instant = Annotated[datetime, BeforeValidator(parse_instant)]
+CalendarDate = Annotated[date, BeforeValidator(_parse_date)]
+Integer = Annotated[int, BeforeValidator(_parse_integer), Field(ge=-(2**63), lt=2**63)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_parse_json_object)]

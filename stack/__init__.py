@@ -1,0 +1,1 @@
+"""Where the services run: private processes of this checkout, or containers."""

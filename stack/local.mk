@@ -1,0 +1,19 @@
+# The stack as private processes of this checkout, and tools in its virtual environment.
+
+LOCAL = .venv/bin/python -m stack.local --instance $(INSTANCE)
+
+UP = stack/install.sh services && $(LOCAL) up
+DOWN = $(if $(wildcard .venv/bin/python),$(LOCAL) down $(if $(KEEP_DATA),--keep-data),echo "stack: nothing to stop")
+RUN = $(LOCAL) exec
+RUN_WITH_FILES = $(RUN)
+PSQL = $(LOCAL) exec psql -X
+ENV = $(LOCAL) env
+LOGS = $(LOCAL) logs
+IN_TOOLS = echo "no containers here: running in the virtual environment" && PATH="$(CURDIR)/.venv/bin:$$PATH" &&
+TOOLS_READY = $(VENV)
+
+setup e2e: $(VENV)
+
+# The commands that use the stack need the interpreter, and say themselves when the stack is not up.
+.PHONY: ready
+ready: $(VENV)

@@ -1,0 +1,83 @@
+"""Processes that outlive the command that started them, remembered by a file each."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who the services run as: PostgreSQL refuses to run as root."""
+
+    uid: int
+    gid: int
+
+    def take(self, path: Path) -> Path:
+        """Make a folder that belongs to the owner."""
+        path.mkdir(parents=True, exist_ok=True)
+        os.chown(path, self.uid, self.gid)
+        return path
+
+
+class Daemon:
+    """A background process; ``pid_file`` names it across commands."""
+
+    def __init__(self, name: str, home: Path) -> None:
+        self.name = name
+        self.log = home / f"{name}.log"
+        self._pid_file = home / f"{name}.pid"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, or None if it does not run."""
+        try:
+            pid, started = self._pid_file.read_text("ascii").split()
+        except (FileNotFoundError, ValueError):
+            return None
+        return int(pid) if _start_time(int(pid)) == started else None
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], owner: Owner | None = None
+    ) -> None:
+        """Start it in a session of its own, its output in its log."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(  # pylint: disable=consider-using-with  # it stays
+                command,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=owner.uid if owner else None,
+                group=owner.gid if owner else None,
+                extra_groups=[] if owner and os.geteuid() == 0 else None,
+            )
+        self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}", "ascii")
+
+    def stop(self, patience: float = 30) -> None:
+        """Ask it to stop; kill it if it does not within ``patience`` seconds."""
+        deadline = time.monotonic() + patience
+        number = signal.SIGTERM
+        while (pid := self.pid) is not None:
+            os.killpg(pid, number) if number == signal.SIGKILL else os.kill(pid, number)
+            while self.pid is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            number = signal.SIGKILL
+            deadline = time.monotonic() + 5
+        self._pid_file.unlink(missing_ok=True)
+
+
+def _start_time(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot; None if there is none, or a dead one.
+
+    Field 22 of /proc/<pid>/stat (proc(5)): a later process with the same id has another.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else fields[19]

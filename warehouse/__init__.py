@@ -1,0 +1,1 @@
+"""The ground the others stand on: settings, PostgreSQL, RabbitMQ, migrations, logging."""

@@ -1,0 +1,208 @@
+"""The one module that knows psycopg2: connections in a role, bulk inserts, errors in our terms."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from io import BytesIO
+from typing import Any, TypeVar
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as _connection
+from psycopg2.extensions import cursor as _cursor
+
+from warehouse.errors import DatabaseUnavailable, WarehouseError
+
+T = TypeVar("T")
+
+Connection = _connection
+Cursor = _cursor
+
+INGEST, ETL, READ = "warehouse_ingest", "warehouse_etl", "warehouse_read"
+
+# Text format of COPY (PostgreSQL manual, COPY, "Text Format").
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+# A table, schema or role is missing: the migrations have not been run.
+_NOT_SET_UP = (
+    psycopg2.errors.UndefinedTable,
+    psycopg2.errors.InvalidSchemaName,
+    psycopg2.errors.InvalidParameterValue,
+)
+
+
+class InvalidRow(WarehouseError):
+    """PostgreSQL cannot store one of these rows; the text is its reason, without the values."""
+
+
+def open_connection(url: object, name: str, role: str | None = None) -> Connection:
+    """A connection in UTC that acts in ``role``.
+
+    Raises:
+        DatabaseUnavailable: the server cannot be reached.
+    """
+    with translated_errors():
+        connection = psycopg2.connect(
+            str(url), application_name=name, connect_timeout=5, client_encoding="UTF8"
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET timezone TO 'UTC'")
+            if role is not None:
+                cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        return connection
+
+
+@contextmanager
+def connect(url: object, name: str, role: str | None = None) -> Iterator[Connection]:
+    """The same, closed at the end of the block; errors inside it are translated too."""
+    with closing(open_connection(url, name, role)) as connection, translated_errors():
+        yield connection
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """psycopg2's errors end here: what may pass by itself, and what will not."""
+    try:
+        yield
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise DatabaseUnavailable(f"PostgreSQL (DATABASE_URL): {_one_line(error)}") from error
+    except _NOT_SET_UP as error:
+        raise WarehouseError(f"PostgreSQL: {_one_line(error)}; run make setup") from error
+    except psycopg2.Error as error:
+        raise WarehouseError(f"PostgreSQL: {_one_line(error)}") from error
+
+
+def _one_line(error: psycopg2.Error) -> str:
+    text = error.diag.message_primary or str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def wait_for(attempt: Callable[[], T], patience: float) -> T:
+    """The result of an attempt, tried again while the database is away, at most ``patience`` s."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return attempt()
+        except DatabaseUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def copy_rows(
+    cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Append rows by COPY.
+
+    Raises:
+        InvalidRow: PostgreSQL cannot store one of them; the transaction is to be rolled back.
+    """
+    lines = ("\t".join(map(_literal, row)) for row in rows)
+    body = "".join(f"{line}\n" for line in lines).encode()
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_name(table), _names(columns))
+    try:
+        cursor.copy_expert(statement, BytesIO(body))
+    except psycopg2.DataError as error:
+        raise InvalidRow(_one_line(error)) from None
+    except (psycopg2.errors.NotNullViolation, psycopg2.errors.CheckViolation) as error:
+        raise InvalidRow(_one_line(error)) from None
+
+
+def insert_new(
+    cursor: Cursor,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    key: str,
+) -> bool:
+    """Append those rows whose key is not there yet; True if that was all of them.
+
+    Usually all are new, and one COPY into the table does it. Otherwise the rows go through a
+    temporary table, ``staged``, which has them until the end of the transaction.
+    """
+    cursor.execute("SAVEPOINT direct")
+    try:
+        copy_rows(cursor, table, columns, rows)
+        cursor.execute("RELEASE SAVEPOINT direct")
+        return True
+    except psycopg2.errors.UniqueViolation:
+        cursor.execute("ROLLBACK TO SAVEPOINT direct")
+    stage(cursor, table, columns, rows)
+    cursor.execute(
+        sql.SQL(
+            "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
+            " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING"
+        ).format(table=_name(table), columns=_names(columns), key=sql.Identifier(key))
+    )
+    return False
+
+
+@contextmanager
+def savepoint(cursor: Cursor) -> Iterator[None]:
+    """A part of a transaction that an InvalidRow undoes without undoing the rest."""
+    cursor.execute("SAVEPOINT part")
+    try:
+        yield
+    except InvalidRow:
+        cursor.execute("ROLLBACK TO SAVEPOINT part")
+        raise
+    cursor.execute("RELEASE SAVEPOINT part")
+
+
+def merge_rows(
+    cursor: Cursor, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], key: str
+) -> int:
+    """Add rows, or update those whose key is there with other values; how many that were.
+
+    The keys of the rows must differ.
+    """
+    stage(cursor, table, columns, rows)
+    others = [column for column in columns if column != key]
+    cursor.execute(
+        sql.SQL(
+            "INSERT INTO {table} AS old ({columns}) SELECT {columns} FROM staged"
+            " ON CONFLICT ({key}) DO UPDATE SET ({others}) = ROW({excluded})"
+            " WHERE ({old}) IS DISTINCT FROM ({excluded})"
+        ).format(
+            table=_name(table),
+            columns=_names(columns),
+            key=sql.Identifier(key),
+            others=_names(others),
+            excluded=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in others),
+            old=sql.SQL(", ").join(sql.Identifier("old", name) for name in others),
+        )
+    )
+    return cursor.rowcount
+
+
+def stage(
+    cursor: Cursor, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Put rows into a temporary table ``staged``, shaped like the columns of ``table``."""
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.staged")
+    cursor.execute(
+        sql.SQL(
+            "CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA"
+        ).format(_names(columns), _name(table))
+    )
+    copy_rows(cursor, "pg_temp.staged", columns, rows)
+
+
+def _name(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))
+
+
+def _names(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value.translate(_ESCAPES)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
+    return str(value)

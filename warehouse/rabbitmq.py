@@ -1,0 +1,353 @@
+"""The one module that knows pika: a link to RabbitMQ that serves itself and comes back by itself.
+
+A link is one connection with one channel, run by a thread of its own, so that heartbeats are
+answered however long the caller is busy. What happens arrives as events in a queue; what the
+caller wants is handed to the thread. After a break the link reconnects for ever, with back-off:
+whoever waits decides how long.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import takewhile
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any
+
+import pika
+from pika.channel import Channel
+from pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+
+from warehouse.errors import SettingsError
+from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to connect
+_RECEIPTS_EXPIRE_MS = 3_600_000  # an abandoned import's receipts are dropped after an hour
+_QUEUE_ARGUMENTS = {
+    "x-queue-type": "quorum",
+    "x-dead-letter-exchange": DEAD_LETTERS,
+    # With these two a dead letter leaves its queue only when the other one has confirmed it.
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+    "x-delivery-limit": 20,  # RabbitMQ 4's default; 3.10 has none
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The channel is open and everything is declared. Nothing sent before is known to have come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The channel is gone, or could not be opened; unacknowledged deliveries will come again."""
+
+    reason: str
+    permanent: bool = False  # trying again will not help: the broker refused our name or password
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The broker keeps these messages safely."""
+
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker could not take these messages; they may be sent again."""
+
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """No queue wants this message."""
+
+    message_id: str
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The broker takes nothing until it has memory or disk again; a later one says it has."""
+
+    blocked: bool
+
+
+Event = Opened | Lost | Confirmed | Refused | Returned | Blocked | Delivery | None
+
+
+class Link:
+    """A connection to RabbitMQ, kept up by its own thread while the ``with`` block lasts."""
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        feeds: Sequence[str],
+        *,
+        prefetch: int = 0,
+        receipts: str | None = None,
+    ) -> None:
+        """Prepare a link; nothing is connected yet.
+
+        Args:
+            url: amqp or amqps URL.
+            name: how the broker's management page shows the connection.
+            feeds: the feeds whose queues exist once the link is open.
+            prefetch: how many unacknowledged deliveries may be here; 0 takes no deliveries.
+            receipts: name of a queue of our own where receipts for our messages arrive.
+        """
+        try:
+            self._parameters = pika.URLParameters(url)
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"RABBITMQ_URL: {error}") from None
+        self._parameters.client_properties = {"connection_name": name}
+        self._name = name
+        self._feeds = feeds
+        self._prefetch = prefetch
+        self._receipts = receipts
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._unconfirmed: dict[int, str] = {}
+        self._published = 0
+        self._generation = 0
+        self._ready: Channel | None = None
+        self._lost_because = ""
+        self._delay = _FIRST_DELAY
+        self._closing = threading.Event()
+        self._connection: pika.SelectConnection | None = None
+        self._thread = threading.Thread(target=self._serve, name="rabbitmq", daemon=True)
+
+    def __enter__(self) -> "Link":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        self._hand_over(self._close)
+        self._thread.join(timeout=10)
+
+    # What the caller may do, from its own thread.
+
+    def next_event(self, timeout: float) -> Event:
+        """What happened next; None after ``timeout`` seconds or when woken."""
+        try:
+            return self._events.get(timeout=timeout)
+        except Empty:
+            return None
+
+    def wake(self) -> None:
+        """Let ``next_event`` return at once; may be called from a signal handler."""
+        self._events.put(None)
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Send messages; each is answered by Confirmed, Refused, Returned, or a Lost link."""
+        self._hand_over(partial(self._publish_all, list(messages)))
+
+    def settle(self, outcomes: Sequence[tuple[Delivery, Receipt]]) -> None:
+        """Answer and acknowledge deliveries, the dead-lettered ones to the dead-letter queue.
+
+        The deliveries must be all that were taken and not settled yet. Those of a channel that
+        is gone are passed over: the broker brings them again.
+        """
+        self._hand_over(partial(self._settle_all, outcomes))
+
+    # What the thread does.
+
+    def _hand_over(self, task: Callable[[], None]) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.ioloop.add_callback_threadsafe(task)
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._lost_because = ""
+            try:
+                connection = pika.SelectConnection(
+                    self._parameters,
+                    on_open_callback=self._on_connected,
+                    on_open_error_callback=self._on_connect_failed,
+                    on_close_callback=self._on_closed,
+                )
+                self._connection = connection
+                if not self._closing.is_set():
+                    connection.ioloop.start()
+            except (AMQPError, OSError, ValueError) as error:
+                self._on_connect_failed(None, error)
+            finally:
+                self._ready = None
+                self._unconfirmed.clear()
+            self._closing.wait(self._delay)
+            self._delay = min(self._delay * 2, _LONGEST_DELAY)
+
+    def _close(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if self._ready is not None and self._receipts is not None:
+            self._ready.queue_delete(self._receipts)
+        if connection.is_open:
+            connection.close()
+        else:
+            connection.ioloop.stop()
+
+    def _on_connected(self, connection: pika.SelectConnection) -> None:
+        connection.add_on_connection_blocked_callback(lambda *_: self._events.put(Blocked(True)))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._events.put(Blocked(False)))
+        connection.channel(on_open_callback=self._on_channel_open)
+
+    def _on_connect_failed(self, _connection: object, error: Exception) -> None:
+        refused = isinstance(_innermost(error), AuthenticationError | ProbableAuthenticationError)
+        reason = "user or password refused" if refused else _describe(error)
+        self._events.put(Lost(reason, permanent=refused))
+        if self._connection is not None:
+            self._connection.ioloop.stop()
+
+    def _on_closed(self, connection: pika.SelectConnection, error: Exception) -> None:
+        self._ready = None
+        self._events.put(Lost(self._lost_because or _describe(error)))
+        connection.ioloop.stop()
+
+    def _on_channel_open(self, channel: Channel) -> None:
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_cancel_callback(lambda _: self._reopen("the broker cancelled a consumer"))
+        channel.add_on_return_callback(self._on_returned)
+        channel.exchange_declare(EXCHANGE, "topic", durable=True)
+        channel.exchange_declare(DEAD_LETTERS, "fanout", durable=True)
+        channel.queue_declare(DEAD_LETTERS, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_bind(DEAD_LETTERS, DEAD_LETTERS)
+        for feed in self._feeds:
+            channel.queue_declare(queue_of(feed), durable=True, arguments=_QUEUE_ARGUMENTS)
+            channel.queue_bind(queue_of(feed), EXCHANGE, routing_key=feed)
+        if self._receipts is not None:
+            channel.queue_declare(
+                self._receipts, durable=True, arguments={"x-expires": _RECEIPTS_EXPIRE_MS}
+            )
+        self._published = 0
+        channel.confirm_delivery(self._on_confirmed, callback=partial(self._on_declared, channel))
+
+    def _on_declared(self, channel: Channel, _frame: object) -> None:
+        self._generation += 1
+        self._ready = channel
+        self._delay = _FIRST_DELAY
+        self._events.put(Opened())
+        if self._receipts is not None:
+            self._consume(channel, self._receipts, "", auto_ack=True)
+        if self._prefetch:
+            channel.basic_qos(prefetch_count=self._prefetch)
+            for feed in self._feeds:
+                self._consume(channel, queue_of(feed), feed, auto_ack=False)
+
+    def _consume(self, channel: Channel, queue: str, feed: str, *, auto_ack: bool) -> None:
+        channel.basic_consume(queue, partial(self._on_delivery, feed), auto_ack=auto_ack)
+
+    def _on_channel_closed(self, _channel: Channel, error: Exception) -> None:
+        self._reopen(_describe(error))
+
+    def _reopen(self, reason: str) -> None:
+        """A channel that broke is not repaired: the connection is opened anew."""
+        self._lost_because = self._lost_because or reason
+        self._ready = None
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
+
+    def _on_delivery(
+        self, feed: str, _channel: Channel, method: Any, properties: Any, body: bytes
+    ) -> None:
+        self._events.put(
+            Delivery(
+                channel=self._generation,
+                tag=method.delivery_tag,
+                content_type=properties.content_type,
+                body=body,
+                headers=properties.headers or {},
+                feed=feed,
+                message_id=properties.message_id,
+                reply_to=properties.reply_to,
+                correlation_id=properties.correlation_id,
+            )
+        )
+
+    def _on_returned(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
+        self._events.put(Returned(properties.message_id, method.routing_key))
+
+    def _on_confirmed(self, frame: Any) -> None:
+        last, multiple = frame.method.delivery_tag, frame.method.multiple
+        tags = list(takewhile(last.__ge__, self._unconfirmed)) if multiple else [last]
+        message_ids = tuple(self._unconfirmed.pop(tag) for tag in tags)
+        acknowledged = isinstance(frame.method, pika.spec.Basic.Ack)
+        self._events.put(Confirmed(message_ids) if acknowledged else Refused(message_ids))
+
+    def _publish_all(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if self._ready is None:
+                return  # whoever waits for the confirmation sends again when the link is open
+            self._published += 1
+            self._unconfirmed[self._published] = message.message_id
+            self._ready.basic_publish(
+                EXCHANGE,
+                message.feed,
+                message.body,
+                pika.BasicProperties(
+                    content_type=message.content_type,
+                    message_id=message.message_id,
+                    type=message.feed,
+                    app_id=self._name,
+                    delivery_mode=pika.DeliveryMode.Persistent,
+                    timestamp=int(time.time()),
+                    headers=message.headers or None,
+                    reply_to=message.reply_to,
+                ),
+                mandatory=True,
+            )
+
+    def _settle_all(self, outcomes: Sequence[tuple[Delivery, Receipt]]) -> None:
+        channel = self._ready
+        current = [(d, r) for d, r in outcomes if d.channel == self._generation]
+        if channel is None or not current:
+            return
+        for delivery, receipt in current:
+            if delivery.reply_to and delivery.message_id:
+                self._send_receipt(channel, delivery, receipt)
+            if receipt.dead_lettered:
+                channel.basic_reject(delivery.tag, requeue=False)
+        handled = [d.tag for d, r in current if not r.dead_lettered]
+        if handled:
+            channel.basic_ack(max(handled), multiple=True)
+
+    def _send_receipt(self, channel: Channel, delivery: Delivery, receipt: Receipt) -> None:
+        # Ahead of the acknowledgement on the same channel: if this is lost, that is lost too,
+        # and the message comes again.
+        self._published += 1
+        self._unconfirmed[self._published] = ""
+        channel.basic_publish(
+            "",
+            delivery.reply_to,
+            json.dumps(asdict(receipt)).encode(),
+            pika.BasicProperties(
+                content_type="application/json",
+                correlation_id=delivery.message_id,
+                delivery_mode=pika.DeliveryMode.Persistent,
+            ),
+        )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The cause at the bottom of pika's nested errors."""
+    nested = [*getattr(error, "exceptions", ()), *error.args]
+    causes = [cause for cause in nested if isinstance(cause, BaseException)]
+    return _innermost(causes[-1]) if causes else error
+
+
+def _describe(error: BaseException) -> str:
+    cause = _innermost(error)
+    return " ".join(str(cause).split()) or type(cause).__name__

@@ -1,0 +1,55 @@
+"""Settings from environment variables and ``.env``, checked once at the start."""
+
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import AmqpDsn, Field, PostgresDsn, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from warehouse.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Every setting of every role; ``.env.example`` explains each to a person."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    database_url: PostgresDsn
+    rabbitmq_url: AmqpDsn
+
+    chunk_rows: int = Field(default=1000, ge=1, le=100_000)  # rows of a bulk message
+    window_messages: int = Field(default=64, ge=1, le=10_000)  # on their way at once, bulk
+    batch_rows: int = Field(default=10_000, ge=1)  # rows of one transaction, about
+    batch_linger_ms: int = Field(default=20, ge=0, le=150)  # wait for more before writing
+    prefetch: int = Field(default=256, ge=1, le=2000)  # unacknowledged messages of a consumer
+    patience_seconds: float = Field(default=60, gt=0)  # for a service that is away
+    ready_file: str | None = None  # exists while the consumer is connected to both services
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["logfmt", "json"] = "logfmt"
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one is missing or malformed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = (f"{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
+        raise SettingsError(
+            "; ".join(problems) + ". Set it in the environment or in .env (see .env.example); "
+            'for a running stack: eval "$(make -s env)"'
+        ) from None
+
+
+def without_password(url: object) -> str:
+    """A URL that may be shown or logged."""
+    parts = urlsplit(str(url))
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    user = f"{parts.username}@" if parts.username else ""
+    return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, "", ""))
