@@ -86,11 +86,11 @@ test: $(VENV) ## run all tests on private services, without containers
 
 .PHONY: test_docker
 test_docker: $(TOOLS_READY) ## unit tests with coverage, in a container where there is Docker
-	@$(IN_TOOLS) $(UNIT_TESTS)
+	@$(IN_TOOLS) sh -c '$(UNIT_TESTS)'
 
 .PHONY: lint
 lint: $(VENV) ## black, isort, mypy, pylint and flake8
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" && $(LINT)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" && $(LINT) && echo "lint: black, isort, mypy, pylint, flake8: clean"
 
 .PHONY: lint_docker
 lint_docker: $(TOOLS_READY) ## the same, in a container where there is Docker
@@ -101,8 +101,12 @@ format: $(VENV) ## black and isort, writing
 	@.venv/bin/black --quiet . && .venv/bin/isort --quiet .
 
 .PHONY: e2e
-e2e: ## the whole system on services of its own, compared row by row; leaves nothing behind
-	@stack/e2e.sh
+e2e: $(TOOLS_READY) ## the whole system on services of its own, compared row by row; leaves nothing behind
+	@$(MAKE) e2e_on_its_own INSTANCE=e2e-$$$$
+
+.PHONY: e2e_on_its_own
+e2e_on_its_own:
+	@trap '$(DOWN)' EXIT; trap 'exit 130' INT TERM; $(UP) && $(IN_TOOLS_WITH_STACK) pytest e2e
 
 .PHONY: teardown
 teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data

@@ -11,6 +11,7 @@ from data.words import AWKWARD_NAMES, FIRST_NAMES, LAST_NAMES, PLANS, USER_TYPES
 
 HEADER = "id,event_type,username,user_email,user_type,organization_name,plan_name,received_at"
 
+_FIRST_USERS = 60  # before anything else happens
 _LATE = 0.01  # share of events that arrive a day late
 _TIED = 0.02  # share of updates that fall on the instant of the event before
 _DUPLICATED = 0.006  # share of rows that are there twice
@@ -72,7 +73,7 @@ def user_event_lines(
 def _next_event(
     dice: random.Random, users: list[User], organizations: list[str], instant: datetime
 ) -> str:
-    if not users or dice.random() < 0.45:
+    if len(users) < _FIRST_USERS or dice.random() < 0.45:
         users.append(_new_user(dice, organizations))
         return _line("User Created", users[-1], instant)
     index = dice.randrange(len(users))

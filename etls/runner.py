@@ -83,9 +83,7 @@ def _execute(connection: Connection, etl: Etl, import_date: date, run_id: int) -
     return rows_read, rows_written
 
 
-def _execute_alone(
-    connection: Connection, name: str, parameters: dict[str, object]
-) -> int:
+def _execute_alone(connection: Connection, name: str, parameters: dict[str, object]) -> int:
     """Run a query in a transaction of its own; the number it returns, or how many rows it hit."""
     with connection, connection.cursor() as cursor:
         cursor.execute(query(name), parameters)

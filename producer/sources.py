@@ -56,7 +56,7 @@ def open_source(path: str, feed: Feed) -> Iterator[Source]:
     name = "standard input" if path == STDIN else path
     with _open_stdin() if path == STDIN else _open_file(path) as file:
         stream = _decompressed(file)
-        if stream.peek(3).startswith(_BOM):
+        if _peek(name, stream).startswith(_BOM):
             stream.read(len(_BOM))
         yield _describe(name, stream, feed)
 

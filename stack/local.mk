@@ -1,15 +1,17 @@
 # The stack as private processes of this checkout, and tools in its virtual environment.
 
 LOCAL = .venv/bin/python -m stack.local --instance $(INSTANCE)
+VENV_PATH = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 UP = stack/install.sh services && $(LOCAL) up
 DOWN = $(if $(wildcard .venv/bin/python),$(LOCAL) down $(if $(KEEP_DATA),--keep-data),echo "stack: nothing to stop")
 RUN = $(LOCAL) exec
-RUN_WITH_FILES = $(RUN)
+RUN_WITH_FILES = $(LOCAL) exec
 PSQL = $(LOCAL) exec psql -X
 ENV = $(LOCAL) env
 LOGS = $(LOCAL) logs
-IN_TOOLS = echo "no containers here: running in the virtual environment" && PATH="$(CURDIR)/.venv/bin:$$PATH" &&
+IN_TOOLS = echo "no containers here: running in the virtual environment" && $(VENV_PATH)
+IN_TOOLS_WITH_STACK = $(LOCAL) exec
 TOOLS_READY = $(VENV)
 
 setup e2e: $(VENV)

@@ -254,9 +254,7 @@ class _RabbitMQ:
         self._configure()
         if self.epmd.pid is None:
             port = self._stack.chosen("epmd")
-            self.epmd.start(
-                ["epmd", "-port", port, "-address", "127.0.0.1"], {}, self._stack.owner
-            )
+            self.epmd.start(["epmd", "-port", port, "-address", "127.0.0.1"], {}, self._stack.owner)
         self.daemon.start([_rabbitmq_server()], self._environment(), self._stack.owner)
 
     def wait(self) -> None:

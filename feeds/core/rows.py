@@ -129,6 +129,9 @@ def _event_milliseconds(feed: Feed, fields: Mapping[str, object]) -> int:
 
 def _explain(row: Row, error: ValidationError) -> Rejected:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    described = [(str(p["loc"][0]) if p["loc"] else "", p["msg"].removeprefix("Value error, "), p["type"]) for p in problems]
+    described = [
+        (str(p["loc"][0]) if p["loc"] else "", p["msg"].removeprefix("Value error, "), p["type"])
+        for p in problems
+    ]
     reason = "; ".join(f"{column}: {message}" for column, message, _ in described)
     return Rejected(row, described[0][2], described[0][0] or None, reason)

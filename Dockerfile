@@ -1,0 +1,35 @@
+# One image for every role: producer, consumer, ETLs, migrations. Target "test" adds the tools.
+FROM python:3.11-slim AS build
+WORKDIR /build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /venv
+COPY pyproject.toml constraints.txt README.md ./
+# The dependencies alone first: a change of the code does not install them anew.
+RUN mkdir consumer etls feeds feeds/core producer warehouse sql \
+ && touch consumer/__init__.py etls/__init__.py feeds/__init__.py feeds/core/__init__.py producer/__init__.py warehouse/__init__.py \
+ && /venv/bin/pip install --quiet --constraint constraints.txt . \
+ && /venv/bin/pip uninstall --quiet --yes event-warehouse
+
+FROM python:3.11-slim AS runtime
+RUN useradd --create-home --uid 10001 warehouse
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY feeds feeds
+COPY warehouse warehouse
+COPY producer producer
+COPY consumer consumer
+COPY etls etls
+COPY sql sql
+COPY data data
+USER warehouse
+CMD ["python", "-m", "consumer"]
+
+FROM build AS test
+RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[dev]' && /venv/bin/pip uninstall --quiet --yes event-warehouse \
+ && useradd --create-home --uid 10001 warehouse && mkdir /app && chown warehouse /app
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONPATH=/app
+WORKDIR /app
+COPY --chown=warehouse . .
+USER warehouse
+CMD ["pytest", "tests/unit"]

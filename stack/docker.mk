@@ -1,0 +1,27 @@
+# The stack as containers, and tools in one.
+
+# One project per checkout and instance, so that two checkouts on a machine do not meet.
+CHECKOUT_ID := $(shell printf %s '$(CURDIR)' | cksum | cut -c1-6)
+export COMPOSE_PROJECT_NAME := event-warehouse-$(INSTANCE)-$(CHECKOUT_ID)
+export COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+export IMAGE_TAG := $(CHECKOUT_ID)
+TEST_IMAGE := event-warehouse-test:$(CHECKOUT_ID)
+
+UP = stack/docker.sh up
+DOWN = stack/docker.sh down $(KEEP_DATA)
+RUN = stack/docker.sh run
+RUN_WITH_FILES = stack/docker.sh run_with_files '$(SOURCE)'
+PSQL = stack/docker.sh psql
+ENV = stack/docker.sh env
+LOGS = stack/docker.sh logs
+IN_TOOLS = docker run --rm $(TEST_IMAGE)
+IN_TOOLS_WITH_STACK = docker run --rm --network $(COMPOSE_PROJECT_NAME)_default \
+  $$(stack/docker.sh inner_settings) $(TEST_IMAGE)
+TOOLS_READY = test_image
+
+.PHONY: test_image ready
+test_image:
+	@stack/docker.sh build test $(TEST_IMAGE)
+
+ready:
+	@stack/docker.sh check

@@ -1,0 +1,114 @@
+#!/bin/sh
+# What the Makefile does with containers: docker.sh COMMAND [ARGUMENT …], called by make.
+# COMPOSE and COMPOSE_PROJECT_NAME come from stack/docker.mk.
+set -eu
+
+service_settings() {
+  echo "-e DATABASE_URL=postgresql://warehouse:${POSTGRES_PASSWORD:-warehouse}@$1/warehouse" \
+    "-e RABBITMQ_URL=amqp://warehouse:${RABBITMQ_PASSWORD:-warehouse}@$2/%2F"
+}
+
+# The classic builder: it is there wherever the engine is.
+build() { # TARGET TAG
+  log=$(mktemp)
+  if ! DOCKER_BUILDKIT=0 docker build --target "$1" --tag "$2" . >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "error: the image $2 cannot be built" >&2
+    exit 1
+  fi
+  rm -f "$log"
+}
+
+health_of() { # SERVICE
+  container=$($COMPOSE ps -q "$1" 2>/dev/null) && [ -n "$container" ] &&
+    docker inspect --format '{{.State.Health.Status}}' "$container" 2>/dev/null
+}
+
+up() {
+  build runtime "event-warehouse:$IMAGE_TAG"
+  log=$(mktemp)
+  if ! $COMPOSE up -d >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "error: the stack did not start; see make logs" >&2
+    exit 1
+  fi
+  rm -f "$log"
+  for _ in $(seq 120); do
+    [ "$(health_of consumer)" != healthy ] || { echo "stack: up, project $COMPOSE_PROJECT_NAME"; return; }
+    sleep 0.5
+  done
+  echo "error: the consumer is not healthy; see make logs" >&2
+  exit 1
+}
+
+down() { # KEEP_DATA or nothing
+  keep=${1:-}
+  if [ -n "$keep" ]; then set --; else set -- --volumes; fi
+  $COMPOSE --profile tools down --remove-orphans "$@" 2>/dev/null
+  echo "stack: stopped, data $([ -n "$keep" ] && echo kept || echo removed)"
+}
+
+check() {
+  [ -n "$($COMPOSE ps -q postgres 2>/dev/null)" ] || {
+    echo "error: the stack is not set up; run make setup" >&2
+    exit 2
+  }
+}
+
+# The service's own image, on the stack's network; -t only where a person looks on.
+run_on_network() { # ARGUMENT … of docker run
+  terminal=$([ -t 0 ] && [ -t 2 ] && echo -t || true)
+  # shellcheck disable=SC2046,SC2086  # words, and none of them with blanks
+  exec docker run --rm -i $terminal --network "${COMPOSE_PROJECT_NAME}_default" \
+    $(inner_settings) "$@"
+}
+
+run() { run_on_network "event-warehouse:$IMAGE_TAG" "$@"; }
+
+# Files are mounted where the command will look for them, and read with the caller's own rights.
+run_with_files() { # 'FILE …' COMMAND …
+  files=$1
+  shift
+  command_words=$#
+  for file in $files; do
+    [ -e "$file" ] || continue
+    case "$file" in /*) inside=$file ;; *) inside=/app/$file ;; esac
+    set -- "$@" -v "$(realpath "$file"):$inside:ro"
+  done
+  set -- "$@" --user "$(id -u):$(id -g)" "event-warehouse:$IMAGE_TAG"
+  # the command's words are first: turn the list round, so that they come last
+  while [ "$command_words" -gt 0 ]; do
+    word=$1
+    shift
+    set -- "$@" "$word"
+    command_words=$((command_words - 1))
+  done
+  run_on_network "$@"
+}
+
+inner_settings() { service_settings postgres:5432 rabbitmq:5672; }
+
+env() {
+  postgres=$($COMPOSE port postgres 5432)
+  rabbitmq=$($COMPOSE port rabbitmq 5672)
+  service_settings "$postgres" "$rabbitmq" | tr ' ' '\n' | sed -n 's/^\([A-Z].*\)/export \1/p'
+  cat <<EOF
+export PGHOST=${postgres%:*}
+export PGPORT=${postgres##*:}
+export PGUSER=warehouse
+export PGPASSWORD=${POSTGRES_PASSWORD:-warehouse}
+export PGDATABASE=warehouse
+EOF
+}
+
+psql() { # ARGUMENT …
+  terminal=$([ -t 0 ] && [ -t 1 ] || echo -T)
+  # shellcheck disable=SC2086
+  exec $COMPOSE exec $terminal postgres psql -X -U warehouse "$@" warehouse
+}
+
+logs() { $COMPOSE logs --follow --tail 50; }
+
+"$@"

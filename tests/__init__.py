@@ -1,0 +1,1 @@
+"""The tests: unit without services, integration on a real PostgreSQL and RabbitMQ."""
