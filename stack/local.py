@@ -11,6 +11,7 @@ import pwd
 import secrets
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -137,7 +138,7 @@ class LocalStack:
         """Become the command, with the settings of this stack."""
         if not argv:
             raise UsageError("exec: name a command")
-        os.environ.update(self.environment())
+        os.environ.update(self.environment(), STACK_INSTANCE=self.home.name)
         scripts = os.path.dirname(sys.executable)
         os.environ["PATH"] = f"{scripts}:{os.environ['PATH']}:{_postgres_programs()}"
         sys.stdout.flush()
@@ -213,11 +214,10 @@ class _Postgres:
         wait_until(lambda: _accepts(maintenance), self.daemon)
         self._create_database(maintenance)
 
-    def stop(self) -> None:
-        # PostgreSQL takes SIGTERM to mean: wait until every client has left. SIGINT: now, cleanly.
-        if (pid := self.daemon.pid) is not None:
-            os.kill(pid, 2)
-        self.daemon.stop()
+    def stop(self, *, at_once: bool = False) -> None:
+        # To PostgreSQL, SIGTERM means: wait until every client has left; SIGINT: send them away;
+        # SIGQUIT: drop everything, as in a crash.
+        self.daemon.stop(signal.SIGQUIT if at_once else signal.SIGINT)
 
     def _initialise(self) -> None:
         self._stack.owner.take(self._data)

@@ -57,18 +57,27 @@ class Daemon:
                 extra_groups=[] if owner and os.geteuid() == 0 else None,
             )
         self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}", "ascii")
+        process.returncode = 0  # it is no longer ours to wait for, and Popen need not warn of it
 
-    def stop(self, patience: float = 30) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM, patience: float = 30) -> None:
         """Ask it to stop; kill it if it does not within ``patience`` seconds."""
-        deadline = time.monotonic() + patience
-        number = signal.SIGTERM
-        while (pid := self.pid) is not None:
-            os.killpg(pid, number) if number == signal.SIGKILL else os.kill(pid, number)
-            while self.pid is not None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            number = signal.SIGKILL
-            deadline = time.monotonic() + 5
+        if (pid := self.pid) is not None:
+            os.kill(pid, how)
+            if not self._is_gone_within(patience):
+                self.kill()
         self._pid_file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it at once, and the processes it started."""
+        if (pid := self.pid) is not None:
+            os.killpg(pid, signal.SIGKILL)
+            self._is_gone_within(10)
+
+    def _is_gone_within(self, patience: float) -> bool:
+        deadline = time.monotonic() + patience
+        while self.pid is not None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return self.pid is None
 
 
 def _start_time(pid: int) -> str | None:

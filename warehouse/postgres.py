@@ -33,6 +33,15 @@ _NOT_SET_UP = (
 )
 
 
+# The row is at fault, and trying again would not help. ProgramLimitExceeded: too long for an index.
+_ROW_AT_FAULT = (
+    psycopg2.DataError,
+    psycopg2.errors.CheckViolation,
+    psycopg2.errors.NotNullViolation,
+    psycopg2.errors.ProgramLimitExceeded,
+)
+
+
 class InvalidRow(WarehouseError):
     """PostgreSQL cannot store one of these rows; the text is its reason, without the values."""
 
@@ -104,9 +113,7 @@ def copy_rows(
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_name(table), _names(columns))
     try:
         cursor.copy_expert(statement, BytesIO(body))
-    except psycopg2.DataError as error:
-        raise InvalidRow(_one_line(error)) from None
-    except (psycopg2.errors.NotNullViolation, psycopg2.errors.CheckViolation) as error:
+    except _ROW_AT_FAULT as error:
         raise InvalidRow(_one_line(error)) from None
 
 

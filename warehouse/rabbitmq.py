@@ -343,7 +343,7 @@ class Link:
 
 def _innermost(error: BaseException) -> BaseException:
     """The cause at the bottom of pika's nested errors."""
-    nested = [*getattr(error, "exceptions", ()), *error.args]
+    nested = [*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args]
     causes = [cause for cause in nested if isinstance(cause, BaseException)]
     return _innermost(causes[-1]) if causes else error
 

@@ -1,0 +1,499 @@
+"""The two ETLs on a real PostgreSQL, against an oracle that shares nothing with their SQL."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consumer.batch import unpack
+from consumer.writer import RawTables
+from etls.catalogue import ETLS
+from etls.runner import run_etl
+from feeds import FEEDS
+from tests import oracle
+from tests.builders import SAMPLES, USER_EVENTS, UserEvent, delivery, write_csv
+from tests.integration.conftest import Database, run
+from warehouse.errors import WarehouseError
+from warehouse.message import CSV, IMPORTED_AT
+from warehouse.postgres import ETL, INGEST, READ, Connection, connect, open_connection
+
+USERS_DIM, DAILY = ETLS["users_dim"], ETLS["user_events_daily"]
+FIRST_DAY = date(2020, 12, 5)
+VERSION = (
+    "id, username, user_email, user_type, organization_name, plan_name,"
+    " valid_from, valid_to, is_valid, is_deleted"
+)
+REPORT = "event_date, n_created, n_updated, n_deleted, n_unique, n_total"
+
+
+class Warehouse:
+    """Raw tables that a test fills, and ETLs that it runs."""
+
+    def __init__(self, database: Database, etl: Connection) -> None:
+        self.database = database
+        self._etl = etl
+        self._tables = RawTables(os.environ["DATABASE_URL"])
+        self._imports = 0
+        self.events: list[oracle.Event] = []
+
+    def start_afresh(self) -> "Warehouse":
+        """Nothing imported, nothing processed."""
+        self.database.empty()
+        self._imports = 0
+        self.events = []
+        return self
+
+    def load(self, events: Sequence[UserEvent]) -> None:
+        """Import a file with these events."""
+        self._imports += 1
+        lines = "".join(event.line for event in events)
+        body = f"{','.join(USER_EVENTS.header)}\n{lines}"
+        headers: dict[str, object] = {
+            IMPORTED_AT: self._imports,
+            "first-line": self._imports * 1000,
+        }
+        parcel = unpack(delivery(body, CSV, headers=headers), FEEDS)
+        assert not parcel.rejected
+        self._tables.write([parcel])
+        self.events += [
+            oracle.Event(
+                event.id,
+                event.event_type,
+                tuple(
+                    value or None
+                    for value in (
+                        event.username,
+                        event.user_email,
+                        event.user_type,
+                        event.organization_name,
+                        event.plan_name,
+                    )
+                ),
+                datetime.fromisoformat(event.received_at).replace(tzinfo=timezone.utc),
+                len(self.events) + position,
+            )
+            for position, event in enumerate(events)
+        ]
+
+    def process(self, *days: date) -> None:
+        """Run both ETLs."""
+        for day in days:
+            for etl in (USERS_DIM, DAILY):
+                run_etl(self._etl, etl, day)
+
+    def dimension(self) -> list[tuple[Any, ...]]:
+        """crm.users_dim without its key."""
+        return self.database.rows(
+            f'SELECT {VERSION} FROM crm.users_dim ORDER BY id COLLATE "C", valid_from'
+        )
+
+    def report(self) -> list[tuple[Any, ...]]:
+        """reports.user_events_daily."""
+        return self.database.rows(
+            f"SELECT {REPORT} FROM reports.user_events_daily ORDER BY event_date"
+        )
+
+    def everything(self) -> list[list[tuple[Any, ...]]]:
+        """Both tables, keys included."""
+        return [
+            self.database.rows(f"SELECT * FROM {table} ORDER BY 1")
+            for table in ("crm.users_dim", "reports.user_events_daily")
+        ]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._tables.close()
+
+
+@pytest.fixture(scope="module", name="shared_warehouse")
+def _shared_warehouse(session_database: Database) -> Iterator[Warehouse]:
+    with connect(os.environ["DATABASE_URL"], "tests-etl", ETL) as connection:
+        found = Warehouse(session_database, connection)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def warehouse(shared_warehouse: Warehouse) -> Warehouse:
+    """An empty warehouse."""
+    return shared_warehouse.start_afresh()
+
+
+def at(day: int, time: str = "10:00:00.000000") -> str:
+    return f"2020-12-{day:02} {time}"
+
+
+def test_zeus_lives_four_versions_that_meet_end_to_end(warehouse: Warehouse) -> None:
+    zeus = UserEvent(received_at=at(6))
+    warehouse.load(
+        [
+            zeus,
+            zeus.updated(at(8, "09:00:00.000000"), user_email="zeus@sky.gr"),
+            zeus.updated(at(8, "17:30:00.000000"), user_email="z@sky.gr"),
+            zeus.deleted(at(10)),
+        ]
+    )
+    warehouse.process(*oracle.week(FIRST_DAY))
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+    assert [(v[2], str(v[6])[:10], v[8], v[9]) for v in warehouse.dimension()] == [
+        ("zeus@olympus.gr", "2020-12-06", False, False),
+        ("zeus@sky.gr", "2020-12-08", False, False),
+        ("z@sky.gr", "2020-12-08", False, False),
+        ("zeus@olympus.gr", "2020-12-10", True, True),
+    ]
+    assert [row[1:] for row in warehouse.report()] == [
+        (1, 0, 0, 1, 1),
+        (0, 2, 0, 1, 2),
+        (0, 0, 1, 1, 1),
+    ]
+
+
+def test_an_event_that_changes_nothing_opens_no_version(warehouse: Warehouse) -> None:
+    zeus = UserEvent(received_at=at(6))
+    warehouse.load([zeus, zeus.updated(at(7)), zeus.created(at(8))])
+    warehouse.process(*oracle.week(FIRST_DAY))
+    assert len(warehouse.dimension()) == 1
+
+
+def test_an_update_without_a_creation_opens_the_first_version(warehouse: Warehouse) -> None:
+    warehouse.load([UserEvent().updated(at(7))])
+    warehouse.process(date(2020, 12, 7))
+    assert len(warehouse.dimension()) == 1
+
+
+def test_at_one_instant_the_deletion_wins_and_then_the_last_in_the_source(
+    warehouse: Warehouse,
+) -> None:
+    zeus = UserEvent(received_at=at(6))
+    hera = UserEvent(id="hera", received_at=at(6))
+    warehouse.load([zeus.deleted(at(6)), zeus.updated(at(6)), zeus])
+    warehouse.load([hera.updated(at(6), plan_name="A"), hera.updated(at(6), plan_name="B"), hera])
+    warehouse.load([hera.updated(at(6), plan_name="C")])
+    warehouse.process(date(2020, 12, 6))
+    assert [(v[0], v[5], v[9]) for v in warehouse.dimension()] == [
+        ("hera", "C", False),
+        ("zeus", "Free", True),
+    ]
+
+
+def test_a_date_before_the_others_repairs_what_comes_after(warehouse: Warehouse) -> None:
+    zeus = UserEvent(received_at=at(5))
+    warehouse.load(
+        [zeus, zeus.updated(at(6), plan_name="B"), zeus.updated(at(7), plan_name="Free")]
+    )
+    warehouse.process(date(2020, 12, 5), date(2020, 12, 7))
+    assert len(warehouse.dimension()) == 1, "with the 6th unprocessed the 7th changes nothing"
+    warehouse.process(date(2020, 12, 6))
+    assert [v[5] for v in warehouse.dimension()] == ["Free", "B", "Free"]
+
+
+def test_a_user_whose_name_was_null_may_get_one(warehouse: Warehouse) -> None:
+    nobody = UserEvent("n", "User Updated", "", "", "", "", "", at(6))
+    warehouse.load([nobody, nobody.updated(at(7), username="N"), nobody.updated(at(8))])
+    warehouse.process(*oracle.week(FIRST_DAY))
+    assert [v[1] for v in warehouse.dimension()] == [None, "N", None]
+
+
+def test_a_day_ends_at_midnight_utc(warehouse: Warehouse) -> None:
+    warehouse.load(
+        [
+            UserEvent(received_at=at(6, "23:59:59.999999")),
+            UserEvent(received_at=at(7, "00:00:00.000000")),
+        ]
+    )
+    warehouse.process(date(2020, 12, 6))
+    assert [row[5] for row in warehouse.report()] == [1]
+
+
+def test_the_sample_equals_the_oracle_whatever_the_order(warehouse: Warehouse) -> None:
+    result = sample_events()
+    warehouse.load(result)
+    days = oracle.week(FIRST_DAY)
+    warehouse.process(*days)
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+    assert warehouse.report() == oracle.user_events_daily(warehouse.events)
+    once = warehouse.everything()
+    warehouse.process(*days)
+    assert warehouse.everything() == once, "twice"
+    warehouse.database.rows("TRUNCATE crm.users_dim, reports.user_events_daily, meta.etl_runs")
+    warehouse.process(*reversed(days))
+    assert warehouse.everything() == once, "backwards"
+
+
+def sample_events() -> list[UserEvent]:
+    """The good rows of the sample."""
+    content = (SAMPLES / "user_events.csv").read_bytes()
+    parcel = unpack(delivery(content, CSV), FEEDS)
+    names = USER_EVENTS.columns[:-1]
+    return [
+        UserEvent(
+            **{name: value or "" for name, value in zip(names, accepted.values)},
+            received_at=f"{accepted.values[-1]:%Y-%m-%d %H:%M:%S.%f}",
+        )
+        for accepted in parcel.accepted
+    ]
+
+
+INSTANTS = st.sampled_from(
+    [at(day, time) for day in range(5, 9) for time in ("00:00:00.000000", "12:00:00.000000")]
+)
+LIVES = st.lists(
+    st.builds(
+        UserEvent,
+        id=st.sampled_from(["a", "b"]),
+        event_type=st.sampled_from(list(oracle.RANK)),
+        username=st.just("u"),
+        user_email=st.sampled_from(["", "x", "y"]),
+        plan_name=st.just("Free"),
+        received_at=INSTANTS,
+    ),
+    min_size=1,
+    max_size=12,
+)
+DAYS = st.sampled_from([FIRST_DAY + timedelta(days=n) for n in range(5)])
+
+
+@settings(
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    steps=st.lists(st.one_of(LIVES, DAYS), min_size=1, max_size=8),
+    rerun=st.randoms(use_true_random=False),
+)
+def test_tables_depend_on_which_dates_ran_and_not_on_how(
+    shared_warehouse: Warehouse, steps: list[list[UserEvent] | date], rerun: Any
+) -> None:
+    warehouse = shared_warehouse.start_afresh()
+    processed: set[date] = set()
+    stale: set[date] = set()
+    for step in steps:
+        if isinstance(step, date):
+            warehouse.process(step)
+            processed.add(step)
+            stale.discard(step)
+        else:
+            warehouse.load(step)
+            stale |= {date.fromisoformat(event.received_at[:10]) for event in step} & processed
+    order = sorted(stale)
+    rerun.shuffle(order)
+    warehouse.process(*order)
+    visible = oracle.on_dates(warehouse.events, processed)
+    assert warehouse.dimension() == oracle.users_dim(visible)
+    assert warehouse.report() == oracle.user_events_daily(visible)
+
+
+def version(start: str, end: str | None, *, valid: bool) -> tuple[object, ...]:
+    return ("zeus", start, end, valid)
+
+
+@pytest.mark.parametrize(
+    ("versions", "constraint"),
+    [
+        ([version(at(5), None, valid=True), version(at(6), None, valid=True)], "users_dim"),
+        ([version(at(5), at(6), valid=False), version(at(5), None, valid=True)], "users_dim_start"),
+        ([version(at(6), at(5), valid=False)], "users_dim_interval"),
+        ([version(at(6), at(6), valid=False)], "users_dim_interval"),
+        ([version(at(5), at(6), valid=True)], "users_dim_valid"),
+        ([version(at(5), at(6), valid=False), version(at(7), None, valid=True)], "users_dim_next"),
+        (
+            [
+                version(at(5), at(7), valid=False),
+                version(at(6), at(7), valid=False),
+                version(at(7), None, valid=True),
+            ],
+            "users_dim_end",
+        ),
+        ([version(at(5), at(6), valid=False)], "users_dim_next"),
+    ],
+    ids=["two valid", "one instant twice", "inverted", "empty", "ended but valid", "gap", "overlap", "none valid"],
+)  # fmt: skip
+def test_the_database_refuses_what_is_no_history(
+    database: Database, versions: list[tuple[object, ...]], constraint: str
+) -> None:
+    assert database
+    with open_connection(os.environ["DATABASE_URL"], "tests", ETL) as connection:
+        with (
+            connection.cursor() as cursor,
+            pytest.raises(psycopg2.IntegrityError, match=constraint),
+        ):
+            for values in versions:
+                cursor.execute(
+                    "INSERT INTO crm.users_dim"
+                    " (event_sk, id, valid_from, valid_to, is_valid, is_deleted)"
+                    " VALUES (gen_random_uuid(), %s, %s, %s, %s, false)",
+                    values,
+                )
+            connection.commit()
+        connection.rollback()
+    connection.close()
+
+
+def ledger(database: Database) -> list[tuple[Any, ...]]:
+    return database.rows(
+        "SELECT etl, import_date::text, status, rows_read, rows_written, error,"
+        " finished_at >= started_at FROM meta.etl_runs ORDER BY run_id"
+    )
+
+
+def test_a_run_is_in_the_ledger_with_what_it_did(warehouse: Warehouse) -> None:
+    warehouse.load([UserEvent(received_at=at(6)), UserEvent(received_at=at(6))])
+    warehouse.process(date(2020, 12, 6))
+    assert ledger(warehouse.database) == [
+        ("users_dim", "2020-12-06", "succeeded", 2, 1, None, True),
+        ("user_events_daily", "2020-12-06", "succeeded", 2, 1, None, True),
+    ]
+
+
+def test_a_run_that_fails_changes_nothing_but_the_ledger(warehouse: Warehouse) -> None:
+    warehouse.load([UserEvent(received_at=at(6))])
+    rows = warehouse.database.rows
+    rows("ALTER TABLE reports.user_events_daily ADD CONSTRAINT never CHECK (n_total = 0)")
+    try:
+        result = run("etls", "run", "user_events_daily", "--date", "2020-12-06")
+    finally:
+        rows("ALTER TABLE reports.user_events_daily DROP CONSTRAINT never")
+    assert result.returncode == 1 and "never" in result.stderr and "Traceback" not in result.stderr
+    assert not warehouse.report()
+    ((_, _, status, _, _, error, finished),) = ledger(warehouse.database)
+    assert (status, finished) == ("failed", True) and "never" in error
+
+
+def test_a_run_that_was_killed_is_marked_by_the_next(warehouse: Warehouse) -> None:
+    warehouse.database.rows(
+        "INSERT INTO meta.etl_runs (etl, import_date, status)"
+        " VALUES ('users_dim', '2020-12-06', 'running')"
+    )
+    warehouse.process(date(2020, 12, 6))
+    assert [row[2] for row in ledger(warehouse.database)] == ["failed", "succeeded", "succeeded"]
+    assert ledger(warehouse.database)[0][5] == "killed before it finished"
+
+
+def test_two_runs_of_an_etl_take_turns(warehouse: Warehouse) -> None:
+    warehouse.load(sample_events()[:500])
+    failures: list[WarehouseError] = []
+
+    def process() -> None:
+        try:
+            with connect(os.environ["DATABASE_URL"], "rival", ETL) as connection:
+                for _ in range(5):
+                    run_etl(connection, USERS_DIM, FIRST_DAY)
+        except WarehouseError as error:
+            failures.append(error)
+
+    rivals = [threading.Thread(target=process) for _ in range(3)]
+    for rival in rivals:
+        rival.start()
+    for rival in rivals:
+        rival.join()
+    assert not failures
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+    assert [row[2] for row in ledger(warehouse.database)] == ["succeeded"] * 15
+
+
+def test_the_command_says_what_it_did(warehouse: Warehouse) -> None:
+    warehouse.load([UserEvent(received_at=at(6))])
+    result = run(
+        "etls",
+        "run",
+        "users_dim",
+        "user_events_daily",
+        "--from",
+        "2020-12-06",
+        "--to",
+        "2020-12-07",
+    )
+    lines = result.stdout.splitlines()
+    assert [line.rsplit(" (", 1)[0] for line in lines] == [
+        "users_dim 2020-12-06: 1 rows read, 1 written",
+        "users_dim 2020-12-07: no events on this date",
+        "user_events_daily 2020-12-06: 1 rows read, 1 written",
+        "user_events_daily 2020-12-07: no events on this date",
+    ]
+    assert result.returncode == 0
+
+
+def test_the_date_may_stand_in_the_environment(warehouse: Warehouse) -> None:
+    assert not warehouse.events
+    result = run("etls", "run", "users_dim", IMPORT_DATE="2020-12-05")
+    assert result.stdout.startswith("users_dim 2020-12-05: no events on this date")
+
+
+@pytest.mark.parametrize("environment", [{}, {"IMPORT_DATE": "5.12.2020"}])
+def test_a_missing_or_malformed_date_is_exit_code_2(environment: dict[str, str]) -> None:
+    result = run("etls", "run", "users_dim", **environment)
+    assert result.returncode == 2
+    assert "type IMPORT_DATE=2020-12-05 make users_dim" in result.stderr
+
+
+def test_a_database_that_is_away_is_one_line_and_exit_code_1() -> None:
+    result = run(
+        "etls", "run", "users_dim", "--date", "2020-12-05",
+        DATABASE_URL="postgresql://me:secret@127.0.0.1:1/x",
+    )  # fmt: skip
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: PostgreSQL (DATABASE_URL)")
+    assert "secret" not in result.stderr
+
+
+def test_organizations_are_loaded_by_copy_and_again_without_a_change(
+    database: Database, tmp_path: Path
+) -> None:
+    path = str(SAMPLES / "organizations.csv")
+    assert "200 new or changed, 0 rejected" in run("etls", "load", "organizations", path).stdout
+    assert "0 new or changed" in run("etls", "load", "organizations", path).stdout
+    changed = tmp_path / "o.csv"
+    changed.write_text(
+        "organization_key,organization_name,created_at\n"
+        "org-0001,Old,2020-01-01 00:00:00\norg-0001,New,2020-01-01 00:00:00\n,Nameless,never\n"
+    )
+    result = run("etls", "load", "organizations", str(changed))
+    assert "3 rows read: 1 new or changed, 1 rejected" in result.stdout
+    assert f"{changed}, line 4: organization_key: Field required" in result.stderr
+    names = database.rows(
+        "SELECT organization_name FROM crm.organizations_dim WHERE organization_key = 'org-0001'"
+    )
+    assert names == [("New",)] and database.count("crm.organizations_dim") == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["organizations", "/nowhere.csv"], "/nowhere.csv: No such file"),
+        (["user_events", "x.csv"], "user_events goes through the queue: make import"),
+        (["organizations", str(SAMPLES / "activity.csv")], "line 1: column 'organization_key'"),
+    ],
+)
+def test_a_wrong_load_says_what_is_wrong(arguments: list[str], complaint: str) -> None:
+    result = run("etls", "load", *arguments)
+    assert result.returncode == 2 and complaint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (INGEST, "DELETE FROM raw.user_events"),
+        (INGEST, "SELECT FROM crm.users_dim"),
+        (INGEST, "CREATE TABLE raw.mine ()"),
+        (ETL, "DELETE FROM raw.user_events"),
+        (ETL, "INSERT INTO raw.user_events DEFAULT VALUES"),
+        (ETL, "DROP TABLE crm.users_dim"),
+        (READ, "DELETE FROM reports.user_events_daily"),
+        (READ, "UPDATE crm.users_dim SET id = id"),
+    ],
+)
+def test_a_role_may_do_no_more_than_its_job(database: Database, role: str, statement: str) -> None:
+    assert database
+    with open_connection(os.environ["DATABASE_URL"], "tests", role) as connection:
+        with connection.cursor() as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(statement)
+        connection.rollback()
+    connection.close()

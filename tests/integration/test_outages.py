@@ -1,0 +1,100 @@
+"""Services that stop and come back while events flow: nothing lost, nothing doubled.
+
+These tests stop the servers that ``make test`` has started for them.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stack.local import LocalStack
+from tests.builders import UserEvent, write_csv
+from tests.integration.conftest import (
+    Consumer,
+    Database,
+    eventually,
+    run,
+    running_consumer,
+    running_producer,
+)
+from tests.integration.test_ingestion import many_events, stored_exactly
+from warehouse.postgres import connect
+
+COUNT = 60_000
+
+
+@pytest.fixture(name="stack")
+def _stack() -> LocalStack:
+    return LocalStack(os.environ["STACK_INSTANCE"])
+
+
+def restart_postgres(stack: LocalStack) -> None:
+    """Stop it as a crash does, and start it again."""
+    stack.postgres.stop(at_once=True)
+    stack.postgres.start()
+
+
+def restart_rabbitmq(stack: LocalStack) -> None:
+    """Stop it in good order, and start it again."""
+    stack.rabbitmq.stop()
+    stack.rabbitmq.start()
+    stack.rabbitmq.wait()
+
+
+@pytest.mark.parametrize("restart", [restart_postgres, restart_rabbitmq])
+def test_an_import_goes_on_by_itself_after_a_service_was_away(
+    restart: Callable[[LocalStack], None],
+    stack: LocalStack,
+    consumer: Consumer,
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    path = many_events(tmp_path / "many.csv", COUNT)
+    with running_producer(path) as producer:
+        eventually(lambda: database.count("raw.user_events") > 5_000)
+        restart(stack)
+        out, _ = producer.communicate(timeout=120)
+    assert f"{COUNT:,} rows read: {COUNT:,} stored" in out
+    assert consumer.process.poll() is None, "it must not even have restarted"
+    with connect(os.environ["DATABASE_URL"], "tests") as connection:
+        stored_exactly(Database(connection), COUNT)
+
+
+def test_a_consumer_waits_for_services_that_are_not_up_yet(
+    stack: LocalStack, database: Database, tmp_path: Path
+) -> None:
+    assert database
+    stack.postgres.stop()
+    stack.rabbitmq.stop()
+    consumer = Consumer(tmp_path)
+    try:
+        eventually(lambda: consumer.log.read_text().count("away") >= 2)
+        assert not consumer.ready_file.exists()
+        stack.rabbitmq.start()
+        stack.postgres.start()
+        stack.rabbitmq.wait()
+        consumer.wait_until_ready()
+        path = write_csv(tmp_path / "a.csv", UserEvent())
+        assert "1 stored" in run("producer", str(path)).stdout
+        assert consumer.stop() == 0
+    finally:
+        consumer.kill()
+
+
+def test_a_consumer_told_to_stop_while_the_database_is_away_gives_the_batch_back(
+    stack: LocalStack, database: Database, consumer: Consumer, tmp_path: Path
+) -> None:
+    assert database
+    stack.postgres.stop()
+    try:
+        path = write_csv(tmp_path / "a.csv", UserEvent())
+        assert run("producer", "--no-wait", str(path)).returncode == 0
+        eventually(lambda: "database away" in consumer.log.read_text())
+        assert consumer.stop() == 0
+    finally:
+        stack.postgres.start()
+    with running_consumer(tmp_path), connect(os.environ["DATABASE_URL"], "tests") as connection:
+        found = Database(connection)
+        eventually(lambda: found.count("raw.user_events") == 1)
