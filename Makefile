@@ -116,5 +116,5 @@ teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data
 $(VENV): pyproject.toml constraints.txt
 	@python=$$(stack/install.sh python) && echo "python: making .venv" >&2 && \
 	  "$$python" -m venv --clear .venv && \
-	  .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -27,7 +27,7 @@ def _consume() -> None:
     queued = {name: feed for name, feed in FEEDS.items() if feed.queued}
     limits = Limits(config.batch_rows, config.prefetch, config.batch_linger_ms / 1000)
     link = Link(str(config.rabbitmq_url), "event-consumer", list(queued), prefetch=config.prefetch)
-    with closing(RawTables(config.database_url)) as tables, link:
+    with link, closing(RawTables(config.database_url)) as tables:
         service = Service(link, tables, queued, limits, Readiness(config.ready_file))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: service.stop())

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +43,7 @@ class _Entry:
 
 
 class RawTables:
-    """The raw tables, over a connection that is opened when it is needed and dropped when broken."""
+    """The raw tables, over a connection opened when it is needed and dropped when it broke."""
 
     def __init__(self, url: object) -> None:
         self._url = url

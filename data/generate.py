@@ -34,11 +34,11 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
         _write(sys.stdout, lines)
         return
-    for name, lines in _samples():
+    for name, content in _samples():
         path = _HERE / name
         path.parent.mkdir(exist_ok=True)
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            _write(file, lines)
+            _write(file, content)
 
 
 def _write(file: TextIO, lines: Iterable[str]) -> None:

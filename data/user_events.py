@@ -41,32 +41,35 @@ def user_event_lines(
 ) -> Iterator[str]:
     """The lines of a file with about ``rows`` events over ``days`` days, header first."""
     dice = random.Random(seed)
+    broken_rows = iter(_broken_rows() if broken else ())
     yield HEADER + "\n"
+    every = max(1, rows // 40)  # good rows for a broken one
+    for position, line in enumerate(_good_lines(dice, rows, start, days, organizations), 1):
+        yield line
+        if position % every == every // 2:
+            yield next(broken_rows, "")
+
+
+def _good_lines(
+    dice: random.Random, rows: int, start: datetime, days: int, organizations: list[str]
+) -> Iterator[str]:
     users: list[User] = []
     late: list[str] = []
-    broken_rows = iter(_broken_rows() if broken else ())
     for day in range(days):
-        today = start + timedelta(days=day)
-        count = rows // days
-        offsets = sorted(dice.randrange(86_400_000_000) for _ in range(count))
         carried, late = late, []
-        before = today
-        for position, offset in enumerate(offsets):
-            instant = today + timedelta(microseconds=offset)
-            if dice.random() < _TIED:
-                instant = before
-            before = instant
-            line = _next_event(dice, users, organizations, instant)
+        before = today = start + timedelta(days=day)
+        for offset in sorted(dice.randrange(86_400_000_000) for _ in range(rows // days)):
+            tied = dice.random() < _TIED
+            before = before if tied else today + timedelta(microseconds=offset)
+            line = _next_event(dice, users, organizations, before)
             if dice.random() < _LATE and day < days - 1:
                 late.append(line)
-            else:
+                continue
+            yield line
+            if dice.random() < _DUPLICATED:
                 yield line
-                if dice.random() < _DUPLICATED:
-                    yield line
-            if carried and position % 7 == 0:
+            if carried and dice.random() < 2 * _LATE:
                 yield carried.pop(0)
-            if position % (max(1, rows // 40)) == rows // 80:
-                yield from (row for row in [next(broken_rows, None)] if row is not None)
         yield from carried
 
 

@@ -1,4 +1,4 @@
-"""What an event is: one module per feed, found by its ``FEED``; nothing else to touch to add one."""
+"""What an event is: one module per feed, found by its ``FEED``; nothing else to touch."""
 
 import importlib
 import pkgutil

@@ -99,7 +99,7 @@ class Outbox:
                 self._link.publish(message for message in again if message is not None)
             case Returned(_, feed):
                 raise Unroutable(f"RabbitMQ has no queue for {feed!r}; run make setup")
-            case Delivery(correlation_id=str(message_id), body=body):
+            case Delivery(body=body, correlation_id=message_id) if message_id is not None:
                 self._answer(message_id, receipt_from(body))
 
     def _answer(self, message_id: str, receipt: Receipt) -> None:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from warehouse.errors import WarehouseError
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,33 @@ def _start_time(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else fields[19]
+
+
+def wait_until(condition: Callable[[], bool], daemon: Daemon, patience: float = 90) -> None:
+    """Wait for a service to be healthy.
+
+    Raises:
+        WarehouseError: it ended, or took longer than ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while not condition():
+        if daemon.pid is None or time.monotonic() > deadline:
+            problem = "ended" if daemon.pid is None else "is not healthy yet"
+            raise WarehouseError(f"{daemon.name} {problem}; see {shown(daemon.log)}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+def shown(path: Path) -> str:
+    return os.path.relpath(path, Path.cwd())

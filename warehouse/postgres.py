@@ -25,16 +25,8 @@ INGEST, ETL, READ = "warehouse_ingest", "warehouse_etl", "warehouse_read"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-# A table, schema or role is missing: the migrations have not been run.
-_NOT_SET_UP = (
-    psycopg2.errors.UndefinedTable,
-    psycopg2.errors.InvalidSchemaName,
-    psycopg2.errors.InvalidParameterValue,
-)
-
-
 # The row is at fault, and trying again would not help. ProgramLimitExceeded: too long for an index.
-_ROW_AT_FAULT = (
+_ROW_AT_FAULT: tuple[type[psycopg2.Error], ...] = (
     psycopg2.DataError,
     psycopg2.errors.CheckViolation,
     psycopg2.errors.NotNullViolation,
@@ -77,7 +69,11 @@ def translated_errors() -> Iterator[None]:
         yield
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise DatabaseUnavailable(f"PostgreSQL (DATABASE_URL): {_one_line(error)}") from error
-    except _NOT_SET_UP as error:
+    except (
+        psycopg2.errors.UndefinedTable,
+        psycopg2.errors.InvalidSchemaName,
+        psycopg2.errors.InvalidParameterValue,  # the role does not exist
+    ) as error:
         raise WarehouseError(f"PostgreSQL: {_one_line(error)}; run make setup") from error
     except psycopg2.Error as error:
         raise WarehouseError(f"PostgreSQL: {_one_line(error)}") from error

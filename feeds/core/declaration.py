@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the rows of a feed's files are written; always UTF-8, with or without a byte order mark."""
+    """How a feed's files are written; always UTF-8, with or without a byte order mark."""
 
     delimiter: str = ","
     quote: str | None = '"'  # None: quotes are literal

@@ -55,14 +55,14 @@ class Database:
         self.rows(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE")
 
 
-@pytest.fixture(scope="session")
-def session_database(_services: None) -> Iterator[Database]:
+@pytest.fixture(scope="session", name="session_database")
+def _session_database(_services: None) -> Iterator[Database]:
     with connect(os.environ["DATABASE_URL"], "tests") as connection:
         yield Database(connection)
 
 
-@pytest.fixture
-def database(_services: None) -> Iterator[Database]:
+@pytest.fixture(name="database")
+def _database(_services: None) -> Iterator[Database]:
     """An empty warehouse."""
     with connect(os.environ["DATABASE_URL"], "tests") as connection:
         found = Database(connection)
@@ -100,8 +100,8 @@ def _channel() -> Iterator[Any]:
         connection.close()
 
 
-@pytest.fixture
-def broker(_services: None) -> Broker:
+@pytest.fixture(name="broker")
+def _broker(_services: None) -> Broker:
     """A broker without our queues."""
     found = Broker()
     found.empty()
@@ -174,8 +174,8 @@ def running_consumer(folder: Path) -> Iterator[Consumer]:
         consumer.kill()
 
 
-@pytest.fixture
-def consumer(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Consumer]:
+@pytest.fixture(name="consumer")
+def _consumer(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Consumer]:
     """A running consumer on clean services."""
     assert database and broker
     with running_consumer(tmp_path) as found:

@@ -18,7 +18,7 @@ from etls.catalogue import ETLS
 from etls.runner import run_etl
 from feeds import FEEDS
 from tests import oracle
-from tests.builders import SAMPLES, USER_EVENTS, UserEvent, delivery, write_csv
+from tests.builders import SAMPLES, USER_EVENTS, UserEvent, delivery
 from tests.integration.conftest import Database, run
 from warehouse.errors import WarehouseError
 from warehouse.message import CSV, IMPORTED_AT
@@ -120,8 +120,8 @@ def _shared_warehouse(session_database: Database) -> Iterator[Warehouse]:
         found.close()
 
 
-@pytest.fixture
-def warehouse(shared_warehouse: Warehouse) -> Warehouse:
+@pytest.fixture(name="warehouse")
+def _warehouse(shared_warehouse: Warehouse) -> Warehouse:
     """An empty warehouse."""
     return shared_warehouse.start_afresh()
 
@@ -314,8 +314,17 @@ def version(start: str, end: str | None, *, valid: bool) -> tuple[object, ...]:
         ),
         ([version(at(5), at(6), valid=False)], "users_dim_next"),
     ],
-    ids=["two valid", "one instant twice", "inverted", "empty", "ended but valid", "gap", "overlap", "none valid"],
-)  # fmt: skip
+    ids=[
+        "two valid",
+        "one instant twice",
+        "inverted",
+        "empty",
+        "ended but valid",
+        "gap",
+        "overlap",
+        "none valid",
+    ],
+)
 def test_the_database_refuses_what_is_no_history(
     database: Database, versions: list[tuple[object, ...]], constraint: str
 ) -> None:

@@ -30,6 +30,7 @@ def messages(path: Path, feed: str, *, chunk_rows: int = 1000) -> list[Message]:
 
 
 def received(sent: list[Message]) -> list[Row]:
+    """What the consumer makes of the producer's messages."""
     rows = []
     for message in sent:
         _, decoded = decode(

@@ -1,0 +1,1 @@
+"""The whole system, through the commands that make runs."""

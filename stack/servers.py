@@ -1,0 +1,169 @@
+"""The two servers as private processes: how each is made, started, found healthy and stopped."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from stack.processes import Daemon, Owner, is_free, wait_until
+from stack.settings import SUPERUSER, Chosen
+from warehouse.errors import WarehouseError
+from warehouse.postgres import connect
+
+
+class Postgres:
+    """PostgreSQL on a port of 127.0.0.1, its data in ``postgres/``."""
+
+    def __init__(self, home: Path, owner: Owner, chosen: Chosen) -> None:
+        self.daemon = Daemon("postgres", home)
+        self._data = home / "postgres"
+        self._owner = owner
+        self._chosen = chosen
+
+    def start(self) -> None:
+        """Start it if it does not run, and return when it has an empty database for us."""
+        if self.daemon.pid is None:
+            if not (self._data / "PG_VERSION").exists():
+                self._initialise()
+            port = self._chosen["postgres"]
+            options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+            settings = [f"--{name}={value}" for name, value in options.items()]
+            self.daemon.start(
+                [f"{postgres_programs()}/postgres", "-D", str(self._data), *settings],
+                {},
+                self._owner,
+            )
+        maintenance = self._chosen.database_url("postgres")
+        wait_until(lambda: _accepts(maintenance), self.daemon)
+        self._create_database(maintenance)
+
+    def stop(self, *, at_once: bool = False) -> None:
+        # To PostgreSQL, SIGTERM means: wait until every client has left; SIGINT: send them away;
+        # SIGQUIT: drop everything, as in a crash.
+        self.daemon.stop(signal.SIGQUIT if at_once else signal.SIGINT)
+
+    def _initialise(self) -> None:
+        self._owner.take(self._data)
+        password = self._data.with_suffix(".password")
+        password.touch(mode=0o600)
+        os.chown(password, self._owner.uid, self._owner.gid)
+        password.write_text(self._chosen["password"], "utf-8")
+        command = [f"{postgres_programs()}/initdb", "-D", str(self._data), "-U", SUPERUSER]
+        command += ["--auth=scram-sha-256", f"--pwfile={password}"]
+        _run_quietly([*command, "--encoding=UTF8", "--locale=C"], self._owner)
+        password.unlink()
+
+    @staticmethod
+    def _create_database(maintenance: str) -> None:
+        with connect(maintenance, "stack") as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT FROM pg_database WHERE datname = 'warehouse'")
+                if cursor.fetchone() is None:
+                    cursor.execute("CREATE DATABASE warehouse")
+
+
+class RabbitMQ:
+    """RabbitMQ, with a port mapper of its own, on ports of 127.0.0.1; its data in ``rabbitmq/``."""
+
+    def __init__(self, home: Path, owner: Owner, chosen: Chosen) -> None:
+        self.daemon = Daemon("rabbitmq", home)
+        self.epmd = Daemon("epmd", home)
+        self._home = home / "rabbitmq"
+        self._owner = owner
+        self._chosen = chosen
+
+    def start(self) -> None:
+        if self.daemon.pid is not None:
+            return
+        self._owner.take(self._home)
+        self._configure()
+        if self.epmd.pid is None:
+            port = self._chosen["epmd"]
+            self.epmd.start(["epmd", "-port", port, "-address", "127.0.0.1"], {}, self._owner)
+        self.daemon.start([_rabbitmq_server()], self._environment(), self._owner)
+
+    def wait(self) -> None:
+        port = int(self._chosen["rabbitmq"])
+        wait_until(lambda: not is_free(port), self.daemon)
+
+    def stop(self) -> None:
+        self.daemon.stop()
+        self.epmd.stop()
+
+    def _configure(self) -> None:
+        password, port = self._chosen["password"], self._chosen["rabbitmq"]
+        (self._home / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{port}\n"
+            f"default_user = {SUPERUSER}\ndefault_pass = {password}\n",
+            "utf-8",
+        )
+        (self._home / "plugins").write_text("[].\n", "ascii")
+        (self._home / "env.conf").write_text("", "ascii")
+        for name in ("rabbitmq.conf", "plugins", "env.conf"):
+            os.chown(self._home / name, self._owner.uid, self._owner.gid)
+
+    def _environment(self) -> dict[str, str]:
+        home = str(self._home)
+        return {
+            "HOME": home,  # of the Erlang cookie
+            "RABBITMQ_NODENAME": "warehouse@localhost",
+            "RABBITMQ_CONF_ENV_FILE": f"{home}/env.conf",  # not the system's
+            "RABBITMQ_CONFIG_FILE": f"{home}/rabbitmq.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{home}/plugins",
+            "RABBITMQ_MNESIA_BASE": f"{home}/data",
+            "RABBITMQ_LOG_BASE": f"{home}/log",
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": f"{home}/pid",
+            "RABBITMQ_DIST_PORT": self._chosen["distribution"],
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_EPMD_PORT": self._chosen["epmd"],
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+
+def _accepts(url: str) -> bool:
+    try:
+        with connect(url, "stack"):
+            return True
+    except WarehouseError:
+        return False
+
+
+def postgres_programs() -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
+    program = str(found[-1]) if found else shutil.which("initdb")
+    if program is None:
+        raise WarehouseError("PostgreSQL is not installed; run make setup")
+    return os.path.dirname(program)
+
+
+def _version(initdb: Path) -> int:
+    name = initdb.parent.parent.name
+    return int(name) if name.isdigit() else 0
+
+
+def _rabbitmq_server() -> str:
+    # Not Debian's wrapper in /usr/sbin, which wants to be root or the system's own service.
+    direct = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    program = direct if os.access(direct, os.X_OK) else shutil.which("rabbitmq-server")
+    if program is None:
+        raise WarehouseError("RabbitMQ is not installed; run make setup")
+    return program
+
+
+def _run_quietly(command: list[str], owner: Owner) -> None:
+    result = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        user=owner.uid,
+        group=owner.gid,
+        extra_groups=[] if os.geteuid() == 0 else None,
+    )
+    if result.returncode != 0:
+        raise WarehouseError(f"{command[0]}: {' '.join(result.stderr.split())}")
