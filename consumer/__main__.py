@@ -3,13 +3,15 @@
 import signal
 from contextlib import closing
 
+import structlog
+
 from consumer.service import Limits, Readiness, Service
 from consumer.writer import RawTables
 from feeds import FEEDS
 from warehouse.entry import Parser, run_command
 from warehouse.logging import configure_logging
 from warehouse.rabbitmq import Link
-from warehouse.settings import settings
+from warehouse.settings import settings, without_password
 
 
 def main() -> None:
@@ -24,6 +26,11 @@ def _consume() -> None:
     ).parse_args()
     config = settings()
     configure_logging(config)
+    structlog.get_logger().info(
+        "consumer starts",
+        database=without_password(config.database_url),
+        broker=without_password(config.rabbitmq_url),
+    )
     queued = {name: feed for name, feed in FEEDS.items() if feed.queued}
     limits = Limits(config.batch_rows, config.prefetch, config.batch_linger_ms / 1000)
     link = Link(str(config.rabbitmq_url), "event-consumer", list(queued), prefetch=config.prefetch)

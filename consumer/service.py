@@ -81,10 +81,11 @@ class Service:
 
     def run(self) -> None:
         """Consume until told to stop."""
-        self._persist(self._tables.connect)
+        self._persist(self._tables.ping)
         while not self._stopping.is_set():
             batch = self._take_batch()
             if not batch:
+                self._persist(self._tables.ping)  # so that readiness is true, and a write soon too
                 continue
             started = time.monotonic()
             receipts = self._persist(partial(self._tables.write, batch))

@@ -1,8 +1,8 @@
 """Writing a batch: good rows, rejected rows and what became of each, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from consumer.batch import Parcel
@@ -18,6 +18,8 @@ from warehouse.postgres import (
     savepoint,
     translated_errors,
 )
+
+T = TypeVar("T")
 
 _REJECTED = "raw.rejected_events"
 _REJECTED_COLUMNS = (
@@ -49,9 +51,9 @@ class RawTables:
         self._url = url
         self._connection: Connection | None = None
 
-    def connect(self) -> None:
-        """Open the connection now. Raises as ``write`` does."""
-        self._connection = self._connection or open_connection(self._url, "consumer", INGEST)
+    def ping(self) -> None:
+        """Make sure that the database answers. Raises as ``write`` does."""
+        self._in_transaction(lambda cursor: cursor.execute("SELECT"))
 
     def write(self, parcels: Sequence[Parcel]) -> list[Receipt]:
         """Write a batch in one transaction, and say what became of each parcel's rows.
@@ -62,11 +64,14 @@ class RawTables:
         Raises:
             WarehouseError: nothing is written; the same batch may be written again.
         """
-        self.connect()
-        assert self._connection is not None
+        return self._in_transaction(lambda cursor: _write(cursor, parcels))
+
+    def _in_transaction(self, task: Callable[[Cursor], T]) -> T:
+        if self._connection is None:
+            self._connection = open_connection(self._url, "event-consumer", INGEST)
         try:
             with translated_errors(), self._connection, self._connection.cursor() as cursor:
-                return _write(cursor, parcels)
+                return task(cursor)
         except Exception:
             self.close()
             raise

@@ -12,7 +12,7 @@ from producer.outbox import Outbox
 from producer.progress import ProgressDisplay
 from producer.sources import check_readable, open_source
 from warehouse.entry import Parser, run_command
-from warehouse.errors import UsageError
+from warehouse.errors import SourceError, UsageError
 from warehouse.message import DEAD_LETTERS, Message
 from warehouse.rabbitmq import Link
 from warehouse.settings import settings
@@ -62,12 +62,16 @@ def _publish() -> None:
             receipts=receipts,
             report=progress.update,
         )
+        broken: SourceError | None = None
         try:
             for message in _paced(_messages(arguments, feed, config.chunk_rows), arguments.rate):
                 outbox.send(message)
-        finally:  # of a file that ends in an error, the good part is in and told of
-            outbox.drain()
-            _print_summary(feed, outbox, progress.seconds, receipts is not None)
+        except SourceError as error:  # what came before it is good: it goes in, and is told of
+            broken = error
+        outbox.drain()
+        _print_summary(feed, outbox, progress.seconds, receipts is not None)
+    if broken is not None:
+        raise broken
 
 
 def _messages(arguments: Namespace, feed: Feed, chunk_rows: int) -> Iterator[Message]:

@@ -103,6 +103,7 @@ class LocalStack:
             self.postgres.stop()
             if not keep_data:
                 shutil.rmtree(self.home)
+                _remove_if_empty(self.home.parent)
         print(f"stack: stopped, data {'kept' if keep_data else 'removed'}")
 
     def execute(self, argv: list[str]) -> None:
@@ -173,7 +174,15 @@ def _home(owner: Owner) -> Path:
         elsewhere = owner.take(Path("/var/tmp") / f"event-warehouse-{digest}")
         local.unlink(missing_ok=True)
         local.symlink_to(elsewhere)
-    return local
+    return local.resolve()  # the way by the link leads through the closed folder
+
+
+def _remove_if_empty(home: Path) -> None:
+    local = CHECKOUT / ".local"
+    if not any(home.iterdir()):
+        home.rmdir()
+        if local.is_symlink():
+            local.unlink()
 
 
 def _can_reach(folder: Path, owner: Owner) -> bool:
