@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -82,7 +82,7 @@ def _python_type(annotation: Any) -> Any:
     """What a field's values are, without None, Annotated and Literal around it."""
     if get_origin(annotation) is Literal:
         return str
-    if get_origin(annotation) is UnionType:
+    if get_origin(annotation) in (Union, UnionType):
         return _python_type(next(a for a in get_args(annotation) if a is not NoneType))
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
