@@ -43,10 +43,11 @@ install() {
     echo "error: please install $*, then try again" >&2
     exit 1
   fi
-  echo "installing $*" >&2
   if [ "$(id -u)" = 0 ]; then
+    echo "installing $*" >&2
     sh -c "$install_script" sh "$@" >&2
   elif sudo -n true 2>/dev/null; then
+    echo "installing $*" >&2
     sudo sh -c "$install_script" sh "$@" >&2
   else
     echo "error: please run: sudo apt-get install $*" >&2

@@ -19,7 +19,7 @@ from typing import Any
 
 import pika
 from pika.channel import Channel
-from pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+from pika.exceptions import AuthenticationError, ProbableAuthenticationError
 
 from warehouse.errors import SettingsError
 from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
@@ -181,8 +181,8 @@ class Link:
                 self._connection = connection
                 if not self._closing.is_set():
                     connection.ioloop.start()
-            except (AMQPError, OSError, ValueError) as error:
-                self._on_connect_failed(None, error)
+            except Exception as error:  # pylint: disable=broad-exception-caught
+                self._on_connect_failed(None, error)  # whoever waits for us must hear of it
             finally:
                 self._ready = None
                 self._unconfirmed.clear()

@@ -9,15 +9,20 @@
 -- Returns rows_read (events of the date), rows_written (versions inserted).
 
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
-SELECT id
-FROM raw.user_events
-WHERE received_at >= :'import_date'::date AT TIME ZONE 'UTC'
-    AND received_at < (:'import_date'::date + 1) AT TIME ZONE 'UTC'
-UNION  -- versions that the date has left earlier, should its events have gone from raw
-SELECT id
-FROM crm.users_dim
-WHERE valid_from >= :'import_date'::date AT TIME ZONE 'UTC'
-    AND valid_from < (:'import_date'::date + 1) AT TIME ZONE 'UTC';
+SELECT id, sum(n_events) AS n_events
+FROM (
+    SELECT id, count(*) AS n_events
+    FROM raw.user_events
+    WHERE received_at >= :'import_date'::date AT TIME ZONE 'UTC'
+        AND received_at < (:'import_date'::date + 1) AT TIME ZONE 'UTC'
+    GROUP BY id
+    UNION ALL  -- versions that the date has left earlier, should its events have gone from raw
+    SELECT id, 0
+    FROM crm.users_dim
+    WHERE valid_from >= :'import_date'::date AT TIME ZONE 'UTC'
+        AND valid_from < (:'import_date'::date + 1) AT TIME ZONE 'UTC'
+) AS found
+GROUP BY id;
 
 ANALYZE touched;
 
@@ -99,10 +104,5 @@ WITH written AS (
     RETURNING 1
 )
 SELECT
-    (
-        SELECT count(*)
-        FROM raw.user_events
-        WHERE received_at >= :'import_date'::date AT TIME ZONE 'UTC'
-            AND received_at < (:'import_date'::date + 1) AT TIME ZONE 'UTC'
-    ) AS rows_read,
+    (SELECT coalesce(sum(n_events), 0)::bigint FROM touched) AS rows_read,
     (SELECT count(*) FROM written) AS rows_written;
