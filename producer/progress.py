@@ -56,7 +56,7 @@ class ProgressDisplay:
             self._live.update(self._task, description=self._describe(outbox, now))
         elif now - self._printed >= _PLAIN_EVERY:
             self._printed = now
-            self._console.print(self._describe(outbox, now))
+            self._console.print(self._describe(outbox, now), soft_wrap=True)
 
     def _describe(self, outbox: Outbox, now: float) -> str:
         rate = self._answered / max(now - self._started, 0.001)

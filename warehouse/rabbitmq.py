@@ -81,6 +81,23 @@ class Blocked:
 Event = Opened | Lost | Confirmed | Refused | Returned | Blocked | Delivery | None
 
 
+class _Unconfirmed:
+    """Which message each publishing of a channel was, until the broker has answered it."""
+
+    def __init__(self) -> None:
+        self._tag = 0  # the broker counts publishings from 1, and so do we
+        self._messages: dict[int, str] = {}
+
+    def add(self, message_id: str) -> None:
+        self._tag += 1
+        self._messages[self._tag] = message_id
+
+    def take(self, tag: int, multiple: bool) -> tuple[str, ...]:
+        """The message of a tag, or all up to it."""
+        tags = list(takewhile(tag.__ge__, self._messages)) if multiple else [tag]
+        return tuple(filter(None, map(self._messages.pop, tags)))
+
+
 class Link:
     """A connection to RabbitMQ, kept up by its own thread while the ``with`` block lasts."""
 
@@ -112,13 +129,13 @@ class Link:
         self._prefetch = prefetch
         self._receipts = receipts
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._unconfirmed: dict[int, str] = {}
-        self._published = 0
+        self._unconfirmed = _Unconfirmed()
         self._generation = 0
         self._ready: Channel | None = None
         self._lost_because = ""
         self._delay = _FIRST_DELAY
         self._closing = threading.Event()
+        self._lock = threading.Lock()  # of the connection, which both threads use
         self._connection: pika.SelectConnection | None = None
         self._thread = threading.Thread(target=self._serve, name="rabbitmq", daemon=True)
 
@@ -164,9 +181,9 @@ class Link:
     # What the thread does.
 
     def _hand_over(self, task: Callable[[], None]) -> None:
-        connection = self._connection
-        if connection is not None:
-            connection.ioloop.add_callback_threadsafe(task)
+        with self._lock:
+            if self._connection is not None:
+                self._connection.ioloop.add_callback_threadsafe(task)
 
     def _serve(self) -> None:
         while not self._closing.is_set():
@@ -178,14 +195,17 @@ class Link:
                     on_open_error_callback=self._on_connect_failed,
                     on_close_callback=self._on_closed,
                 )
-                self._connection = connection
+                with self._lock:
+                    self._connection = connection
                 if not self._closing.is_set():
                     connection.ioloop.start()
             except Exception as error:  # pylint: disable=broad-exception-caught
                 self._on_connect_failed(None, error)  # whoever waits for us must hear of it
-            finally:
-                self._ready = None
-                self._unconfirmed.clear()
+            self._ready = None
+            with self._lock:
+                connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.ioloop.close()
             self._closing.wait(self._delay)
             self._delay = min(self._delay * 2, _LONGEST_DELAY)
 
@@ -232,7 +252,7 @@ class Link:
             channel.queue_declare(
                 self._receipts, durable=True, arguments={"x-expires": _RECEIPTS_EXPIRE_MS}
             )
-        self._published = 0
+        self._unconfirmed = _Unconfirmed()
         channel.confirm_delivery(self._on_confirmed, callback=partial(self._on_declared, channel))
 
     def _on_declared(self, channel: Channel, _frame: object) -> None:
@@ -281,9 +301,9 @@ class Link:
         self._events.put(Returned(properties.message_id, method.routing_key))
 
     def _on_confirmed(self, frame: Any) -> None:
-        last, multiple = frame.method.delivery_tag, frame.method.multiple
-        tags = list(takewhile(last.__ge__, self._unconfirmed)) if multiple else [last]
-        message_ids = tuple(self._unconfirmed.pop(tag) for tag in tags)
+        message_ids = self._unconfirmed.take(frame.method.delivery_tag, frame.method.multiple)
+        if not message_ids:
+            return  # a receipt's
         acknowledged = isinstance(frame.method, pika.spec.Basic.Ack)
         self._events.put(Confirmed(message_ids) if acknowledged else Refused(message_ids))
 
@@ -291,8 +311,7 @@ class Link:
         for message in messages:
             if self._ready is None:
                 return  # whoever waits for the confirmation sends again when the link is open
-            self._published += 1
-            self._unconfirmed[self._published] = message.message_id
+            self._unconfirmed.add(message.message_id)
             self._ready.basic_publish(
                 EXCHANGE,
                 message.feed,
@@ -327,8 +346,7 @@ class Link:
     def _send_receipt(self, channel: Channel, delivery: Delivery, receipt: Receipt) -> None:
         # Ahead of the acknowledgement on the same channel: if this is lost, that is lost too,
         # and the message comes again.
-        self._published += 1
-        self._unconfirmed[self._published] = ""
+        self._unconfirmed.add("")
         channel.basic_publish(
             "",
             delivery.reply_to,

@@ -84,6 +84,11 @@ class Broker:
         with _channel() as channel:
             return int(channel.queue_declare(queue, passive=True).method.message_count)
 
+    def declare_classic(self, queue: str) -> None:
+        """Declare a queue that is not as ours are."""
+        with _channel() as channel:
+            channel.queue_declare(queue, durable=True)
+
     def take(self, queue: str) -> tuple[Any, bytes] | None:
         """The next message's properties and body, acknowledged."""
         with _channel() as channel:
