@@ -14,8 +14,9 @@ from consumer.batch import Parcel, unpack
 from consumer.writer import RawTables
 from feeds.core.declaration import Feed
 from warehouse.errors import WarehouseError
+from warehouse.link_events import Lost, Opened
 from warehouse.message import Delivery, Receipt
-from warehouse.rabbitmq import Link, Lost, Opened
+from warehouse.rabbitmq import Link
 
 _IDLE = 1.0  # seconds between looks at the stop flag when nothing arrives
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to write

@@ -69,7 +69,8 @@ def _publish() -> None:
         except SourceError as error:  # what came before it is good: it goes in, and is told of
             broken = error
         outbox.drain()
-        _print_summary(feed, outbox, progress.seconds, receipts is not None)
+        if broken is None or outbox.rows_answered:
+            _print_summary(feed, outbox, progress.seconds, receipts is not None)
     if broken is not None:
         raise broken
 

@@ -5,16 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from warehouse.errors import BrokerUnavailable, Unroutable
+from warehouse.link_events import Blocked, Confirmed, Lost, Opened, Refused, Returned
 from warehouse.message import Delivery, Message, Receipt, receipt_from
-from warehouse.rabbitmq import (
-    Blocked,
-    Confirmed,
-    Link,
-    Lost,
-    Opened,
-    Refused,
-    Returned,
-)
+from warehouse.rabbitmq import Link
 
 
 class Outbox:

@@ -22,7 +22,7 @@ from stack.servers import Postgres, RabbitMQ, postgres_programs
 from stack.settings import Chosen
 from warehouse.entry import run_command
 from warehouse.errors import UsageError, WarehouseError
-from warehouse.migrate import migrate
+from warehouse.migrate import describe, migrate
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -85,8 +85,7 @@ class LocalStack:
             self.rabbitmq.start()  # the slower one first
             self.postgres.start()
             self.rabbitmq.wait()
-            applied = migrate(self.chosen.database_url("warehouse"))
-            print(f"database: {len(applied)} migrations applied")
+            print(describe(migrate(self.chosen.database_url("warehouse"))))
             if consumers and self.consumer.pid is None:
                 self._start_consumer()
         print(f"stack: up, in {shown(self.home)}")

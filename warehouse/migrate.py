@@ -15,7 +15,7 @@ _LOCK = 7_236_110_264  # any number, the same for all who migrate
 
 def main() -> None:
     """Run the command line."""
-    run_command(lambda: print(_sentence(migrate(settings().database_url))))
+    run_command(lambda: print(describe(migrate(settings().database_url))))
 
 
 def migrate(url: object, patience: float = 60) -> list[str]:
@@ -52,7 +52,8 @@ def _yoyo_url(url: object) -> str:
     return f"postgresql://{rest}{'&' if '?' in rest else '?'}schema=meta"
 
 
-def _sentence(applied: list[str]) -> str:
+def describe(applied: list[str]) -> str:
+    """What was applied, for a person."""
     if not applied:
         return "database: up to date"
     return f"database: {len(applied)} migrations applied, up to {applied[-1]}"

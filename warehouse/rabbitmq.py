@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import takewhile
 from queue import Empty, SimpleQueue
@@ -22,6 +22,7 @@ from pika.channel import Channel
 from pika.exceptions import AuthenticationError, ProbableAuthenticationError
 
 from warehouse.errors import SettingsError
+from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
 from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to connect
@@ -34,51 +35,6 @@ _QUEUE_ARGUMENTS = {
     "x-overflow": "reject-publish",
     "x-delivery-limit": 20,  # RabbitMQ 4's default; 3.10 has none
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The channel is open and everything is declared. Nothing sent before is known to have come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The channel is gone, or could not be opened; unacknowledged deliveries will come again."""
-
-    reason: str
-    permanent: bool = False  # trying again will not help: the broker refused our name or password
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """The broker keeps these messages safely."""
-
-    message_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The broker could not take these messages; they may be sent again."""
-
-    message_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """No queue wants this message."""
-
-    message_id: str
-    feed: str
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """The broker takes nothing until it has memory or disk again; a later one says it has."""
-
-    blocked: bool
-
-
-Event = Opened | Lost | Confirmed | Refused | Returned | Blocked | Delivery | None
 
 
 class _Unconfirmed:

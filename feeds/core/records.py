@@ -65,13 +65,19 @@ def parse_header(raw: bytes, feed: Feed) -> tuple[str, ...]:
     missing = [name for name in feed.header if name not in found]
     unknown = [name for name in found if name not in feed.header]
     if missing or unknown or len(set(found)) < len(found):
+        if len(missing) == len(feed.header):
+            raise MalformedRecord(f"this is no header of {feed.name}, which is {_quoted(feed)}")
         complaints = [f"column {name!r} is missing" for name in missing]
         complaints += [f"column {name[:40]!r} is unknown" for name in unknown]
         raise MalformedRecord(
             ", ".join(complaints or ["a column occurs twice"])
-            + f"; the header of {feed.name} is {feed.dialect.delimiter.join(feed.header)!r}"
+            + f"; the header of {feed.name} is {_quoted(feed)}"
         )
     return found
+
+
+def _quoted(feed: Feed) -> str:
+    return repr(feed.dialect.delimiter.join(feed.header))
 
 
 def split_records(

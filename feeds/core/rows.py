@@ -76,7 +76,7 @@ def read_json(feed: Feed, line: int, payload: bytes, event_id: UUID | None = Non
     try:
         return read_object(feed, line, payload, json.loads(payload), event_id)
     except json.JSONDecodeError as error:
-        malformed = f"not JSON: {error.msg} at character {error.pos + 1}"
+        malformed = f"not JSON: {error.msg} (character {error.pos + 1})"
     except UnicodeDecodeError as error:
         malformed = f"not UTF-8 at byte {error.start + 1} of the row"
     except RecursionError:

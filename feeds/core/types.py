@@ -83,7 +83,7 @@ def _load_json(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise ValueError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
 
 
 def _texts_in(value: Any) -> Iterator[str]:

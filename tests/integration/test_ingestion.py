@@ -169,7 +169,9 @@ def test_a_good_file_before_a_bad_one_is_told_of(
     bad.write_text("id;event_type\n")
     result = run("producer", str(good), str(bad))
     assert summary(1, 0, 0) in result.stdout
-    assert result.returncode == 2 and result.stderr.startswith(f"error: {bad}, line 1: column")
+    assert result.returncode == 2 and result.stderr.startswith(
+        f"error: {bad}, line 1: this is no header"
+    )
     assert database.count("raw.user_events") == 1
 
 

@@ -3,8 +3,9 @@
 import os
 
 from tests.integration.conftest import Broker, eventually
+from warehouse.link_events import Confirmed, Event, Lost, Opened, Returned
 from warehouse.message import JSON, Delivery, Message, Receipt, queue_of
-from warehouse.rabbitmq import Confirmed, Event, Link, Lost, Opened, Returned
+from warehouse.rabbitmq import Link
 
 
 def link(feed: str = "user_events", prefetch: int = 0) -> Link:

@@ -73,7 +73,7 @@ def test_a_batch_of_cloudevents_is_many_rows() -> None:
         ("[]", JSON, "user_events", "not a JSON object"),
         ("{}", JSON + "; charset=latin-1", "user_events", "charset 'latin-1'"),
         ("id,name\n", CSV, "user_events", "is missing"),
-        ("", CSV, "user_events", "is missing"),
+        ("", CSV, "user_events", "no header of user_events"),
         ("{", CLOUDEVENT, "user_events", "not JSON"),
         ('{"id": "1"}', CLOUDEVENT, "user_events", "a CloudEvent has"),
         ("{}", CLOUDEVENTS, "user_events", "a JSON array"),

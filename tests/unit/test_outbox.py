@@ -9,8 +9,9 @@ import pytest
 from producer.outbox import Outbox
 from tests.builders import delivery
 from warehouse.errors import BrokerUnavailable, Unroutable
+from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
 from warehouse.message import JSON, Delivery, Message, Receipt
-from warehouse.rabbitmq import Blocked, Confirmed, Event, Link, Lost, Opened, Refused, Returned
+from warehouse.rabbitmq import Link
 
 
 class ScriptedLink:

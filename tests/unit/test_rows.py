@@ -110,7 +110,7 @@ def test_json_rows_leave_out_what_is_null() -> None:
     ("payload", "reason"),
     [
         (b"[1]", "not a JSON object"),
-        (b'{"id": ', "not JSON: Expecting value at character 8"),
+        (b'{"id": ', "not JSON: Expecting value (character 8)"),
         (b'{"id": "\xff"}', "not UTF-8 at byte 9 of the row"),
         (b"[" * 100_000, "not JSON that can be read: nested too deeply"),
     ],
