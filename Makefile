@@ -11,6 +11,7 @@ FROM ?=
 TO ?=
 INSTANCE ?= main
 KEEP_DATA ?=
+N ?= 1
 
 DEMO_FROM := 2020-12-05
 DEMO_TO := 2020-12-11
@@ -52,6 +53,10 @@ demo: setup ## the whole way: set up, import, both ETLs for a week, and show the
 setup: ## start PostgreSQL, RabbitMQ and the consumer, and migrate the database
 	@echo "stack: $(STACK) $(STACK_NOTE)"
 	@$(UP)
+
+.PHONY: consumers
+consumers: ready ## let N=4 consumers share the load; N=1 is what setup starts
+	@$(SCALE) $(N)
 
 .PHONY: import
 import: ready ## load organizations and publish user events; or FEED=name SOURCE='file …' (- is stdin)

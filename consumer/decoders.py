@@ -8,7 +8,15 @@ from uuid import UUID
 
 from feeds.core.declaration import Feed
 from feeds.core.records import MalformedRecord, parse_header, split_records
-from feeds.core.rows import Row, identify, read_json, read_object, read_records, time_ordered_id
+from feeds.core.rows import (
+    Row,
+    identify,
+    read_json,
+    read_object,
+    read_records,
+    time_ordered_id,
+    to_json,
+)
 from warehouse.message import CLOUDEVENT, CLOUDEVENTS, CSV, FIRST_LINE, JSON, NDJSON, Delivery
 
 
@@ -87,10 +95,9 @@ def _row_of_cloudevent(feed: Feed, position: int, envelope: object) -> Row:
     if not isinstance(envelope, dict) or not {"id", "source", "data"} <= envelope.keys():
         raise UndecodableMessage("a CloudEvent has an id, a source and, here, data")
     data = envelope["data"]
-    payload = json.dumps(data, ensure_ascii=False).encode("utf-8", "backslashreplace")
     content = b"cloudevent\0%s" % json.dumps([envelope["source"], envelope["id"]]).encode()
     fields = data if isinstance(data, dict) else {}
-    return read_object(feed, position, payload, data, identify(feed, 0, content, fields))
+    return read_object(feed, position, to_json(data), data, identify(feed, 0, content, fields))
 
 
 def _load(body: bytes) -> object:

@@ -1,12 +1,12 @@
 """Records become messages: many rows in one, or one event in each."""
 
-import json
 from collections.abc import Iterator
 
 from feeds.core.declaration import Feed
 from feeds.core.records import Record
-from feeds.core.rows import Row, read_json, read_records, time_ordered_id
+from feeds.core.rows import Row, read_json, read_records, time_ordered_id, to_json
 from producer.sources import Source
+from warehouse.errors import SourceError
 from warehouse.message import CSV, FIRST_LINE, IMPORTED_AT, JSON, SOURCE, Message
 
 CHUNK_BYTES = 256 * 1024  # a bulk message is closed when it is this long
@@ -22,14 +22,20 @@ def bulk_messages(
     """
     chunk: list[Record] = []
     size = 0
-    for record in source.records:
-        chunk.append(record)
-        size += len(record.raw)
-        if len(chunk) >= chunk_rows or size >= CHUNK_BYTES:
-            yield _bulk_message(feed, source, imported_at, chunk)
-            chunk, size = [], 0
+    broken: SourceError | None = None
+    try:
+        for record in source.records:
+            chunk.append(record)
+            size += len(record.raw)
+            if len(chunk) >= chunk_rows or size >= CHUNK_BYTES:
+                yield _bulk_message(feed, source, imported_at, chunk)
+                chunk, size = [], 0
+    except SourceError as error:  # what was read before the file broke off is good
+        broken = error
     if chunk:
         yield _bulk_message(feed, source, imported_at, chunk)
+    if broken is not None:
+        raise broken
 
 
 def event_messages(feed: Feed, source: Source, imported_at: int) -> Iterator[Message]:
@@ -41,9 +47,8 @@ def event_messages(feed: Feed, source: Source, imported_at: int) -> Iterator[Mes
         if row.malformed is not None:
             yield _bulk_message(feed, source, imported_at, [record])
             continue
-        body = json.dumps(row.fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
         headers = _headers(source, imported_at, record.line)
-        yield Message(feed.name, str(row.event_id), JSON, body, headers)
+        yield Message(feed.name, str(row.event_id), JSON, to_json(row.fields), headers)
 
 
 def _read(feed: Feed, source: Source, record: Record) -> Row:

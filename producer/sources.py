@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 import sys
 import zlib
 from collections.abc import Iterator
@@ -12,15 +11,18 @@ from pathlib import Path
 from typing import cast
 
 import ijson
+from ijson.backends import python as _exact_json
 
 from feeds.core.declaration import Feed
 from feeds.core.records import MalformedRecord, Record, parse_header, split_records
+from feeds.core.rows import to_json
 from warehouse.errors import SourceError
 from warehouse.message import CSV, NDJSON
 
 STDIN = "-"
 MAX_RECORD_BYTES = 8 * 2**20  # RabbitMQ 4 takes messages up to 16 MiB
 _BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 
 
@@ -56,8 +58,11 @@ def open_source(path: str, feed: Feed) -> Iterator[Source]:
     name = "standard input" if path == STDIN else path
     with _open_stdin() if path == STDIN else _open_file(path) as file:
         stream = _decompressed(file)
-        if _peek(name, stream).startswith(_BOM):
+        start = _peek(name, stream)
+        if start.startswith(_BOM):
             stream.read(len(_BOM))
+        elif start.startswith(_UTF_16):
+            raise SourceError(f"{name}: is UTF-16; save it as UTF-8")
         yield _describe(name, stream, feed)
 
 
@@ -137,8 +142,9 @@ def _read_array(name: str, stream: io.BufferedReader) -> Iterator[Record]:
     """The elements of one JSON array; an element's place in it stands for its line."""
     number = 0
     try:
-        for number, found in enumerate(ijson.items(stream, "item", use_float=True), 1):
-            yield Record(number, json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+        # ijson's faster backends turn half a surrogate pair into a question mark.
+        for number, found in enumerate(_exact_json.items(stream, "item", use_float=True), 1):
+            yield Record(number, to_json(found))
     except ijson.JSONError as error:
         reason = " ".join(str(error).split())
         raise SourceError(f"{name}, after element {number}: broken JSON ({reason})") from None

@@ -9,6 +9,7 @@ TEST_IMAGE := event-warehouse-test:$(CHECKOUT_ID)
 
 UP = stack/docker.sh up
 DOWN = stack/docker.sh down $(KEEP_DATA)
+SCALE = stack/docker.sh scale
 RUN = stack/docker.sh run
 RUN_WITH_FILES = stack/docker.sh run_with_files '$(SOURCE)'
 PSQL = stack/docker.sh psql

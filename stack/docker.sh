@@ -43,6 +43,11 @@ up() {
   exit 1
 }
 
+scale() { # N
+  $COMPOSE up -d --no-recreate --scale "consumer=$1" consumer >/dev/null 2>&1
+  echo "consumers: $($COMPOSE ps -q consumer | wc -l)"
+}
+
 down() { # KEEP_DATA or nothing
   keep=${1:-}
   if [ -n "$keep" ]; then set --; else set -- --volumes; fi

@@ -5,6 +5,7 @@ VENV_PATH = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 UP = stack/install.sh services && $(LOCAL) up
 DOWN = $(if $(wildcard .venv/bin/python),$(LOCAL) down $(if $(KEEP_DATA),--keep-data),echo "stack: nothing to stop")
+SCALE = $(LOCAL) consumers
 RUN = $(LOCAL) exec
 RUN_WITH_FILES = $(LOCAL) exec
 PSQL = $(LOCAL) exec psql -X

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack.processes import Daemon, Owner, free_port, is_free, shown, wait_until
+from stack.consumers import Consumers
+from stack.processes import Owner, free_port, is_free, shown
 from stack.servers import Postgres, RabbitMQ, postgres_programs
 from stack.settings import Chosen
 from warehouse.entry import run_command
@@ -42,6 +43,7 @@ def _dispatch() -> None:
     commands.add_parser("down", help="stop everything").add_argument(
         "--keep-data", action="store_true"
     )
+    commands.add_parser("consumers", help="run so many consumers").add_argument("count", type=int)
     commands.add_parser("env", help="print export lines for a shell")
     commands.add_parser("logs", help="follow the logs").add_argument(
         "--no-follow", action="store_true"
@@ -56,6 +58,8 @@ def _dispatch() -> None:
             stack.up(consumers=0 if arguments.no_consumer else 1)
         case "down":
             stack.down(keep_data=arguments.keep_data)
+        case "consumers":
+            stack.scale(arguments.count)
         case "env":
             for name, value in stack.chosen.environment().items():
                 print(f"export {name}={shlex.quote(value)}")
@@ -74,8 +78,7 @@ class LocalStack:
         self.chosen = Chosen(self.home / "settings")
         self.postgres = Postgres(self.home, self.owner, self.chosen)
         self.rabbitmq = RabbitMQ(self.home, self.owner, self.chosen)
-        self.consumer = Daemon("consumer", self.home)
-        self._ready_file = self.home / "consumer.ready"
+        self.consumers = Consumers(self.home, self.chosen)
 
     def up(self, consumers: int = 1) -> None:
         """Start what does not run, wait until it is healthy, migrate the database."""
@@ -86,8 +89,7 @@ class LocalStack:
             self.postgres.start()
             self.rabbitmq.wait()
             print(describe(migrate(self.chosen.database_url("warehouse"))))
-            if consumers and self.consumer.pid is None:
-                self._start_consumer()
+            self.consumers.scale(max(consumers, self.consumers.running()))
         print(f"stack: up, in {shown(self.home)}")
 
     def down(self, keep_data: bool) -> None:
@@ -96,14 +98,20 @@ class LocalStack:
             print("stack: nothing to stop")
             return
         with self._locked():
-            self.consumer.stop()
-            self._ready_file.unlink(missing_ok=True)
+            self.consumers.scale(0)
             self.rabbitmq.stop()
             self.postgres.stop()
             if not keep_data:
                 shutil.rmtree(self.home)
                 _remove_if_empty(self.home.parent)
         print(f"stack: stopped, data {'kept' if keep_data else 'removed'}")
+
+    def scale(self, count: int) -> None:
+        """Let so many consumers share the load."""
+        self.chosen.environment()  # says so if there is no stack
+        with self._locked():
+            self.consumers.scale(count)
+        print(f"consumers: {self.consumers.running()}")
 
     def execute(self, argv: list[str]) -> None:
         """Become the command, with the settings of this stack."""
@@ -136,14 +144,6 @@ class LocalStack:
             if daemon.pid is None and not (service in chosen and is_free(int(chosen[service]))):
                 chosen[service] = str(free_port())
         self.chosen.write(chosen)
-
-    def _start_consumer(self) -> None:
-        self._ready_file.unlink(missing_ok=True)
-        self.consumer.start(
-            [sys.executable, "-m", "consumer"],
-            {**self.chosen.environment(), "READY_FILE": str(self._ready_file)},
-        )
-        wait_until(self._ready_file.exists, self.consumer)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

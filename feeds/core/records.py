@@ -11,6 +11,14 @@ from dataclasses import dataclass
 
 from feeds.core.declaration import Dialect, Feed
 
+csv.field_size_limit(2**31 - 1)  # the module's own limit, 131,072 characters, is none of ours
+
+_COMPLAINTS = {
+    "unexpected end of data": "a quote is not closed",
+    "expected after": "text after a closing quote",
+    "new-line character": "a carriage return outside quotes",
+}
+
 # A quoted field may hold line breaks; a record that spans more than this is an unclosed quote.
 MAX_RECORD_LINES = 100
 
@@ -51,8 +59,15 @@ def parse_fields(raw: bytes, dialect: Dialect) -> list[str]:
             [],
         )
     except csv.Error as error:
-        reason = "a quote is not closed" if "unexpected end" in str(error) else str(error)
-        raise MalformedRecord(reason) from None
+        raise MalformedRecord(_explain(error)) from None
+
+
+def _explain(error: csv.Error) -> str:
+    """The csv module's complaint, in words for whoever has to repair the file."""
+    for theirs, ours in _COMPLAINTS.items():
+        if theirs in str(error):
+            return ours
+    return str(error)
 
 
 def parse_header(raw: bytes, feed: Feed) -> tuple[str, ...]:
@@ -69,9 +84,10 @@ def parse_header(raw: bytes, feed: Feed) -> tuple[str, ...]:
             raise MalformedRecord(f"this is no header of {feed.name}, which is {_quoted(feed)}")
         complaints = [f"column {name!r} is missing" for name in missing]
         complaints += [f"column {name[:40]!r} is unknown" for name in unknown]
+        twice = [name for name in feed.header if found.count(name) > 1]
+        complaints += [f"column {name!r} occurs twice" for name in twice]
         raise MalformedRecord(
-            ", ".join(complaints or ["a column occurs twice"])
-            + f"; the header of {feed.name} is {_quoted(feed)}"
+            f"{', '.join(complaints)}; the header of {feed.name} is {_quoted(feed)}"
         )
     return found
 

@@ -97,6 +97,14 @@ def read_object(
     return Row(line, payload, event_id, fields, malformed)
 
 
+def to_json(value: object) -> bytes:
+    """A value as JSON, readable where UTF-8 allows; half a surrogate pair stays an escape."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
+
+
 def identify(feed: Feed, line: int, payload: bytes, fields: Mapping[str, object]) -> UUID:
     """The deterministic id of the event at a line of a file: a UUID version 8 (RFC 9562, 5.8).
 

@@ -35,6 +35,10 @@ def parse_instant(value: object) -> datetime:
         return datetime.fromisoformat(f"{day}T{time}{zone or '+00:00'}").astimezone(timezone.utc)
     except OverflowError:
         raise ValueError("the year in UTC is outside 1 to 9999") from None
+    except ValueError as error:
+        if "timedelta" in str(error):
+            raise ValueError("the zone is a day or more away from UTC") from None
+        raise
 
 
 def _parse_date(value: object) -> date:
@@ -106,5 +110,5 @@ Text = Annotated[str, AfterValidator(_storable)]
 HexId = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{24}$")]
 Instant = Annotated[datetime, BeforeValidator(parse_instant)]
 CalendarDate = Annotated[date, BeforeValidator(_parse_date)]
-Integer = Annotated[int, BeforeValidator(_parse_integer), Field(ge=-(2**63), lt=2**63)]
+Integer = Annotated[int, BeforeValidator(_parse_integer), Field(ge=-(2**63), le=2**63 - 1)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_parse_json_object)]

@@ -86,7 +86,7 @@ def test_a_header_may_have_another_order() -> None:
     [
         (b"id,event_type", "column 'username' is missing"),
         (b"id;event_type", "no header of user_events, which is 'id,event_type,"),
-        (",".join((*USER_EVENTS.header, "id")).encode(), "a column occurs twice"),
+        (",".join((*USER_EVENTS.header, "id")).encode(), "column 'id' occurs twice"),
         (",".join((*USER_EVENTS.header, "extra")).encode(), "column 'extra' is unknown"),
         ("id,event_type".encode("utf-16"), "not UTF-8"),
     ],
