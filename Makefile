@@ -35,7 +35,7 @@ ETLS := users_dim user_events_daily
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := consumer data e2e etls feeds producer stack tests warehouse
+PACKAGES := bench consumer data e2e etls feeds producer stack tests warehouse
 
 .PHONY: help
 help: ## list the commands
@@ -112,6 +112,10 @@ e2e: $(TOOLS_READY) ## the whole system on services of its own, compared row by 
 .PHONY: e2e_on_its_own
 e2e_on_its_own:
 	@trap '$(DOWN)' EXIT; trap 'exit 130' INT TERM; $(UP) && $(IN_TOOLS_WITH_STACK) pytest e2e
+
+.PHONY: bench
+bench: $(VENV) ## measure against baselines, on private services; BENCH='--rounds 1 --only bulk'
+	@stack/test.sh python -m bench $(BENCH)
 
 .PHONY: teardown
 teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data

@@ -171,8 +171,18 @@ ROWS = [
     Case("a leap second", with_time("2016-12-31 23:59:60"), 0, {2: "received_at: second must be"}),
     Case("the year 0", with_time("0000-12-06 10:00:00"), 0, {2: "received_at: year 0 is out of"}),
     Case("the year 10000", with_time("10000-12-06 10:00:00"), 0, {2: NO_INSTANT}),
-    Case("a zone of 99 hours", with_time("2020-12-06 10:00:00+99:00"), 0, {2: "received_at: the zone"}),
-    Case("before the year 1 in UTC", with_time("0001-01-01 00:00:00+10:00"), 0, {2: "received_at: the year"}),
+    Case(
+        "a zone of 99 hours",
+        with_time("2020-12-06 10:00:00+99:00"),
+        0,
+        {2: "received_at: the zone"},
+    ),
+    Case(
+        "before the year 1 in UTC",
+        with_time("0001-01-01 00:00:00+10:00"),
+        0,
+        {2: "received_at: the year"},
+    ),
     Case("seconds since 1970", with_time("1607248800"), 0, {2: NO_INSTANT}),
     Case("milliseconds since 1970", with_time("1607248800000"), 0, {2: NO_INSTANT}),
     Case("a date alone", with_time("2020-12-06"), 0, {2: NO_INSTANT}),
@@ -185,13 +195,45 @@ ROWS = [
     Case("no event type", with_type(""), 0, {2: "event_type: Field required"}),
     Case("no id", HEADER + GOOD[1:], 0, {2: "id: Field required"}),
     Case("JSON line that breaks off", f'{JSON_GOOD}\n{{"id"\n', 1, {2: "not JSON: Expecting ':'"}),
-    Case("JSON values that are no objects", '[1, "x", null]', 0, dict.fromkeys((1, 2, 3), "not a JSON object")),
-    Case("JSON number for text", JSON_GOOD.replace('"a"', "5"), 0, {1: "id: Input should be a valid string"}),
-    Case("JSON object for text", JSON_GOOD.replace('"a"', "{}"), 0, {1: "id: Input should be a valid"}),
-    Case("JSON nested deeply", '{"id":' + "[" * 5000 + "]" * 5000 + "}", 0, {1: "not JSON that can be read"}),
-    Case("JSON with an unknown key", JSON_GOOD.replace("{", '{"x": 1, '), 0, {1: "x: Extra inputs"}),
-    Case("half a surrogate pair", JSON_GOOD.replace('"a"', '"\\ud800"'), 0, {1: "id: contains half of"}),
-    Case("the same in an array", f"[{JSON_GOOD}]".replace('"a"', '"\\ud800"'), 0, {1: "id: contains half of"}),
+    Case(
+        "JSON values that are no objects",
+        '[1, "x", null]',
+        0,
+        dict.fromkeys((1, 2, 3), "not a JSON object"),
+    ),
+    Case(
+        "JSON number for text",
+        JSON_GOOD.replace('"a"', "5"),
+        0,
+        {1: "id: Input should be a valid string"},
+    ),
+    Case(
+        "JSON object for text",
+        JSON_GOOD.replace('"a"', "{}"),
+        0,
+        {1: "id: Input should be a valid"},
+    ),
+    Case(
+        "JSON nested deeply",
+        '{"id":' + "[" * 5000 + "]" * 5000 + "}",
+        0,
+        {1: "not JSON that can be read"},
+    ),
+    Case(
+        "JSON with an unknown key", JSON_GOOD.replace("{", '{"x": 1, '), 0, {1: "x: Extra inputs"}
+    ),
+    Case(
+        "half a surrogate pair",
+        JSON_GOOD.replace('"a"', '"\\ud800"'),
+        0,
+        {1: "id: contains half of"},
+    ),
+    Case(
+        "the same in an array",
+        f"[{JSON_GOOD}]".replace('"a"', '"\\ud800"'),
+        0,
+        {1: "id: contains half of"},
+    ),
     Case(
         "numbers out of range, broken, or short ids",
         "active_date,user_id,workspace_id,total_activity\n"
@@ -233,7 +275,7 @@ ROWS = [
         },
         feed="article_events",
     ),
-]  # fmt: skip
+]
 
 ALL = WHOLE_FILES + ACCEPTED + ROWS
 

@@ -1,0 +1,159 @@
+"""What is measured and what it is measured against, as processes and queues of a private stack."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pika
+import psycopg2
+
+from feeds import feed_named
+from warehouse.message import queue_of
+
+FEED = feed_named("user_events")
+QUEUE = queue_of(FEED.name)
+
+
+def execute(statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement as the owner of the database; the rows it returns."""
+    connection = psycopg2.connect(os.environ["DATABASE_URL"])
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        rows = list(cursor.fetchall()) if cursor.description else []
+    connection.close()
+    return rows
+
+
+def stored() -> int:
+    """How many user events are in the raw table."""
+    return int(execute("SELECT count(*) FROM raw.user_events")[0][0])
+
+
+def start_afresh() -> None:
+    """Empty tables, and nothing left to write for PostgreSQL from the round before."""
+    execute("TRUNCATE raw.user_events, raw.rejected_events")
+    execute("CHECKPOINT")
+
+
+def make_file(rows: int) -> Path:
+    """A file of about so many user events."""
+    path = Path(tempfile.gettempdir()) / f"user_events_{rows}.csv"
+    with path.open("w", encoding="utf-8") as file:
+        subprocess.run(
+            [sys.executable, "-m", "data.generate", "--user-events", str(rows)],
+            stdout=file,
+            check=True,
+        )
+    return path
+
+
+@contextmanager
+def consumers(count: int) -> Iterator[list[int]]:
+    """Consumers that are connected; their process ids."""
+    with tempfile.TemporaryDirectory() as folder:
+        ready = [Path(folder) / str(number) for number in range(count)]
+        processes = [
+            subprocess.Popen(  # pylint: disable=consider-using-with  # ended below
+                [sys.executable, "-m", "consumer"],
+                env={**os.environ, "READY_FILE": str(path), "LOG_LEVEL": "warning"},
+            )
+            for path in ready
+        ]
+        while not all(path.exists() for path in ready):
+            time.sleep(0.05)
+        try:
+            yield [process.pid for process in processes]
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait()
+
+
+def import_file(path: Path, *options: str) -> float:
+    """Seconds from the start of the producer until it says that everything is stored."""
+    return _timed([sys.executable, "-m", "producer", *options, str(path)])
+
+
+def copy_file(path: Path) -> float:
+    """Seconds that psql needs to copy the file into a plain table with a generated key."""
+    columns = ", ".join(FEED.columns)
+    execute("DROP TABLE IF EXISTS public.baseline")
+    execute(
+        "CREATE TABLE public.baseline (key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        f" {', '.join(f'{name} text' for name in FEED.columns[:-1])}, received_at timestamptz)"
+    )
+    copy = f"\\copy public.baseline ({columns}) FROM '{path}' WITH (FORMAT csv, HEADER)"
+    seconds = _timed(["psql", "-X", "-q", "-c", copy])
+    execute("DROP TABLE public.baseline")
+    return seconds
+
+
+def _timed(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def channel() -> Iterator[Any]:
+    """A plain channel of pika."""
+    connection = pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"]))
+    try:
+        yield connection.channel()
+    finally:
+        connection.close()
+
+
+def drain_with_bare_pika(count: int) -> float:
+    """Seconds in which pika alone takes and acknowledges so many messages, doing nothing."""
+    with channel() as found:
+        found.basic_qos(prefetch_count=256)
+        started = time.perf_counter()
+        for number, (method, _, _) in enumerate(found.consume(QUEUE), 1):
+            if number % 100 == 0 or number == count:
+                found.basic_ack(method.delivery_tag, multiple=True)
+            if number == count:
+                break
+        return time.perf_counter() - started
+
+
+def drain_by_the_textbook(count: int) -> float:
+    """Seconds of validate, INSERT, commit, acknowledge, one message after the other."""
+    columns = ("event_id", "imported_at", "line", *FEED.columns)
+    insert = (
+        f"INSERT INTO raw.user_events ({', '.join(columns)}) VALUES"
+        f" (%s, now(), 1, {', '.join(['%s'] * len(FEED.columns))})"
+    )
+    database = psycopg2.connect(os.environ["DATABASE_URL"])
+    with channel() as found, database.cursor() as cursor:
+        found.basic_qos(prefetch_count=256)
+        started = time.perf_counter()
+        for number, (method, properties, body) in enumerate(found.consume(QUEUE), 1):
+            event = FEED.model.model_validate(json.loads(body))
+            values = (getattr(event, name) for name in FEED.columns)
+            cursor.execute(insert, (properties.message_id, *values))
+            database.commit()
+            found.basic_ack(method.delivery_tag)
+            if number == count:
+                break
+        seconds = time.perf_counter() - started
+    database.close()
+    return seconds
+
+
+def drain_with_the_consumer(count: int) -> float:
+    """Seconds in which one consumer of ours commits so many events, its start not counted."""
+    with consumers(1):
+        started = time.perf_counter()
+        while stored() < count:
+            time.sleep(0.02)
+        return time.perf_counter() - started
