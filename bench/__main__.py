@@ -12,10 +12,12 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pika
 
 from bench import programs
+from stack.looking import channel as open_channel
 from warehouse.message import EXCHANGE, JSON
 
 Measurement = Callable[[], float]
@@ -72,7 +74,7 @@ def _live(events: int, rounds: int) -> None:
     def drained(by: Callable[[int], float]) -> float:
         programs.start_afresh()
         programs.import_file(path, "--per-event", "--no-wait")
-        with programs.channel() as channel:
+        with open_channel() as channel:
             declared = channel.queue_declare(programs.QUEUE, passive=True)
             count = int(declared.method.message_count)
         return by(count) * events / count
@@ -104,22 +106,26 @@ def _latency(rate: int, seconds: int) -> None:
             count = programs.stored()
             seen.extend([time.perf_counter()] * (count - len(seen)))
 
-    with programs.consumers(1), programs.channel() as channel:
+    with programs.consumers(1), open_channel() as channel:
         watcher = threading.Thread(target=watch)
         watcher.start()
         started = time.perf_counter()
         for number in range(total):
             time.sleep(max(0.0, started + number / rate - time.perf_counter()))
-            event = {"event_type": "User Created", "received_at": "2020-12-06 10:00:00"}
-            body = json.dumps(event | {"id": str(number)}).encode()
             published.append(time.perf_counter())
-            properties = pika.BasicProperties(content_type=JSON, message_id=str(uuid.uuid4()))
-            channel.basic_publish(EXCHANGE, programs.FEED.name, body, properties)
+            _publish_one(channel, number)
         watcher.join()
     waits = sorted(1000 * (end - start) for start, end in zip(published, seen))
     print(f"\nlatency at {rate} events/s, from publishing to visible, ms")
     for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1)):
         print(f"  {name:24} {waits[min(total - 1, int(total * share))]:10.0f}")
+
+
+def _publish_one(channel: Any, number: int) -> None:
+    event = {"event_type": "User Created", "received_at": "2020-12-06 10:00:00"}
+    body = json.dumps(event | {"id": str(number)}).encode()
+    properties = pika.BasicProperties(content_type=JSON, message_id=str(uuid.uuid4()))
+    channel.basic_publish(EXCHANGE, programs.FEED.name, body, properties)
 
 
 def _in_turn(rounds: int, measurements: dict[str, Measurement]) -> dict[str, list[float]]:

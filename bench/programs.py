@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pika
 import psycopg2
 
 from feeds import feed_named
+from stack.looking import channel
 from warehouse.message import queue_of
 
 FEED = feed_named("user_events")
@@ -101,16 +101,6 @@ def _timed(command: list[str]) -> float:
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started
-
-
-@contextmanager
-def channel() -> Iterator[Any]:
-    """A plain channel of pika."""
-    connection = pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"]))
-    try:
-        yield connection.channel()
-    finally:
-        connection.close()
 
 
 def drain_with_bare_pika(count: int) -> float:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
 
 from feeds import FEEDS
+from stack.looking import channel as open_channel
 from warehouse.message import DEAD_LETTERS, queue_of
 from warehouse.migrate import migrate
 from warehouse.postgres import Connection, connect
@@ -75,34 +75,25 @@ class Broker:
 
     def empty(self) -> None:
         """Delete every queue of ours; whoever connects next declares them again."""
-        with _channel() as channel:
+        with open_channel() as channel:
             for queue in [DEAD_LETTERS, *map(queue_of, FEEDS)]:
                 channel.queue_delete(queue)
 
     def depth(self, queue: str) -> int:
         """How many messages wait in a queue."""
-        with _channel() as channel:
+        with open_channel() as channel:
             return int(channel.queue_declare(queue, passive=True).method.message_count)
 
     def declare_classic(self, queue: str) -> None:
         """Declare a queue that is not as ours are."""
-        with _channel() as channel:
+        with open_channel() as channel:
             channel.queue_declare(queue, durable=True)
 
     def take(self, queue: str) -> tuple[Any, bytes] | None:
         """The next message's properties and body, acknowledged."""
-        with _channel() as channel:
+        with open_channel() as channel:
             method, properties, body = channel.basic_get(queue, auto_ack=True)
             return (properties, body) if method is not None else None
-
-
-@contextmanager
-def _channel() -> Iterator[Any]:
-    connection = pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"]))
-    try:
-        yield connection.channel()
-    finally:
-        connection.close()
 
 
 @pytest.fixture(name="broker")
