@@ -73,10 +73,7 @@ def _live(events: int, rounds: int) -> None:
 
     def drained(by: Callable[[int], float]) -> float:
         programs.start_afresh()
-        programs.import_file(path, "--per-event", "--no-wait")
-        with open_channel() as channel:
-            declared = channel.queue_declare(programs.QUEUE, passive=True)
-            count = int(declared.method.message_count)
+        count = programs.fill_queue(path)
         return by(count) * events / count
 
     _report(

@@ -78,9 +78,18 @@ def consumers(count: int) -> Iterator[list[int]]:
                 process.wait()
 
 
-def import_file(path: Path, *options: str) -> float:
+def import_file(path: Path) -> float:
     """Seconds from the start of the producer until it says that everything is stored."""
-    return _timed([sys.executable, "-m", "producer", *options, str(path)])
+    return _timed([sys.executable, "-m", "producer", str(path)])
+
+
+def fill_queue(path: Path) -> int:
+    """Publish the file one message an event, for a consumer to come; how many there are."""
+    with channel() as found:
+        found.queue_purge(QUEUE)
+    command = [sys.executable, "-m", "producer", "--per-event", "--no-wait", str(path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(said.split()[1].replace(",", ""))  # the queue's own count lags behind
 
 
 def copy_file(path: Path) -> float:

@@ -1,7 +1,10 @@
 """How a feed is declared: the one description that producer, consumer, tables and tests read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -47,6 +50,11 @@ class Feed:
     def header(self) -> tuple[str, ...]:
         """The file's column names, in the order of the declaration."""
         return tuple(f.alias or name for name, f in self.model.model_fields.items())
+
+    @cached_property
+    def values_of(self) -> Callable[[EventModel], tuple[Any, ...]]:
+        """What takes the values out of an event, in the order of the columns."""
+        return attrgetter(*self.columns)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

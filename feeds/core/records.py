@@ -45,7 +45,7 @@ def parse_fields(raw: bytes, dialect: Dialect) -> list[str]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise MalformedRecord(f"not UTF-8 at byte {error.start + 1} of the row") from None
-    if dialect.quote is None:
+    if _splits_plainly(text, dialect):
         return text.split(dialect.delimiter)
     try:
         return next(
@@ -60,6 +60,13 @@ def parse_fields(raw: bytes, dialect: Dialect) -> list[str]:
         )
     except csv.Error as error:
         raise MalformedRecord(_explain(error)) from None
+
+
+def _splits_plainly(text: str, dialect: Dialect) -> bool:
+    """Whether nothing in the text needs the csv module, which takes three times as long."""
+    if dialect.quote is None:
+        return True
+    return dialect.quote not in text and "\r" not in text and not dialect.skip_space
 
 
 def _explain(error: csv.Error) -> str:

@@ -51,7 +51,7 @@ def validate(feed: Feed, row: Row) -> Accepted | Rejected:
         event = feed.model.model_validate(row.fields)
     except ValidationError as error:
         return _explain(row, error)
-    return Accepted(row, tuple(getattr(event, column) for column in feed.columns))
+    return Accepted(row, feed.values_of(event))
 
 
 def read_records(feed: Feed, header: Sequence[str], records: Iterable[Record]) -> Iterator[Row]:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -12,6 +13,7 @@ _INSTANT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|[+-]\d{2}:?\d{2})?",
     re.ASCII,
 )
+_NO_INSTANT = "not a date and time such as 2020-12-06 22:03:16.759617"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
@@ -25,14 +27,23 @@ def parse_instant(value: object) -> datetime:
     Raises:
         ValueError: the text is no such instant.
     """
+    if isinstance(value, str):
+        return _read_instant(value)
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-    match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    raise ValueError(_NO_INSTANT)
+
+
+@lru_cache(maxsize=2**15)  # an event's identity and its validation ask one after the other
+def _read_instant(text: str) -> datetime:
+    match = _INSTANT.fullmatch(text)
     if match is None:
-        raise ValueError("not a date and time such as 2020-12-06 22:03:16.759617")
+        raise ValueError(_NO_INSTANT)
     day, time, zone = match.groups()
+    if zone is None:
+        return datetime.fromisoformat(f"{day}T{time}+00:00")
     try:
-        return datetime.fromisoformat(f"{day}T{time}{zone or '+00:00'}").astimezone(timezone.utc)
+        return datetime.fromisoformat(f"{day}T{time}{zone}").astimezone(timezone.utc)
     except OverflowError:
         raise ValueError("the year in UTC is outside 1 to 9999") from None
     except ValueError as error:
