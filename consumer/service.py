@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event as Flag
 from typing import TypeVar
 
 import structlog
@@ -73,17 +72,18 @@ class Service:
         self._feeds = feeds
         self._limits = limits
         self._readiness = readiness
-        self._stopping = Flag()
+        # A plain flag: a signal handler that took an Event's lock could wait for itself.
+        self._stopping = False
 
     def stop(self) -> None:
         """Finish the batch in hand and return from ``run``; may be called by a signal handler."""
-        self._stopping.set()
+        self._stopping = True
         self._link.wake()
 
     def run(self) -> None:
         """Consume until told to stop."""
         self._persist(self._tables.ping)
-        while not self._stopping.is_set():
+        while not self._stopping:
             batch = self._take_batch()
             if not batch:
                 self._persist(self._tables.ping)  # so that readiness is true, and a write soon too
@@ -131,9 +131,15 @@ class Service:
             except WarehouseError as error:
                 self._readiness.note("database", False)
                 log.warning("database away", reason=str(error), retry_in_seconds=delay)
-            if self._stopping.wait(delay):
+            self._pause(delay)
+            if self._stopping:
                 return None
             delay = min(delay * 2, _LONGEST_DELAY)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < end:
+            time.sleep(0.1)
 
 
 def _log_batch(batch: Sequence[Parcel], receipts: Sequence[Receipt], seconds: float) -> None:

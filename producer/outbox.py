@@ -53,7 +53,8 @@ class Outbox:
         message = replace(message, reply_to=self._receipts)
         self._outstanding[message.message_id] = message
         self.rows_sent += message.rows
-        self._link.publish([message])
+        if self._away_since is None:  # else it goes out with all the others when the link opens
+            self._link.publish([message])
         self._wait(0)
 
     def drain(self) -> None:

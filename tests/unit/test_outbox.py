@@ -47,7 +47,7 @@ def test_a_confirmed_message_is_answered() -> None:
     box.send(message("a", rows=3))
     box.send(message("b"))
     box.drain()
-    assert box.rows_answered == 4 and link.sent == ["a", "a", "b"]
+    assert box.rows_answered == 4 and link.sent == ["a", "b"]
 
 
 def test_with_receipts_only_the_consumers_word_counts() -> None:
@@ -66,7 +66,7 @@ def test_what_is_unanswered_goes_out_again_after_a_break() -> None:
     box.send(message("a"))
     box.send(message("b"))
     box.drain()
-    assert link.sent == ["a", "a", "b", "b"]
+    assert link.sent == ["a", "b", "b"]
 
 
 def test_a_refused_message_goes_out_again() -> None:
@@ -74,7 +74,7 @@ def test_a_refused_message_goes_out_again() -> None:
     box = outbox(link)
     box.send(message("a"))
     box.drain()
-    assert link.sent == ["a", "a", "a"]
+    assert link.sent == ["a", "a"]
 
 
 def test_sending_waits_while_the_window_is_full() -> None:
