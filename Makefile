@@ -73,6 +73,10 @@ user_events_daily: ready ## events per day by type; IMPORT_DATE=2020-12-05, or F
 $(ETLS):
 	@$(RUN) python -m etls run $@ $(DATES)
 
+.PHONY: rejects
+rejects: ready ## rejected rows by feed and reason
+	@$(PSQL) -f - <sql/rejects.sql
+
 .PHONY: env
 env: ready ## print settings for other clients: eval "$(make -s env)"
 	@$(ENV)

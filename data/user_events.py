@@ -160,5 +160,17 @@ def _broken_rows() -> Iterator[str]:
         f"{good},0000-00-00 00:00:00",
         "{}",
         ",,,,,,,",
+        HEADER,
+        f"{good},2020/12/08 10:00:00",
+        f"{good},10000-01-01 00:00:00",
+        f"{good},2020-12-08 10:00:60",
+        f"{good},2020-12-08 10:00:00.123456789",
+        f"{good},infinity",
+        f"{good},{when},",
+        f"d41d8,User Created ,x,x@example.com,Member,Acme,Free,{when}",
+        f"d41d8,User Updated,half a pair \udced\udca0\udc80,x@example.com,Member,Acme,Free,{when}",
+        f'"d41d8,User Updated,x,x@example.com,Member,Acme,Free,{when}',
+        f'd41d8,User Updated,x,x@example.com,Member,"Acme" Ltd,Free,{when}',
+        "# end of export",
     ):
         yield row + "\n"

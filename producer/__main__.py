@@ -108,7 +108,7 @@ def _print_summary(feed: Feed, outbox: Outbox, seconds: float, received: bool) -
         f"{total.rejected:,} rejected, {total.already_there:,} already there ({timing})"
     )
     if total.rejected:
-        print(f"  why they were rejected: raw.rejected_events, feed {feed.name}")
+        print("  why they were rejected: make rejects, or the table raw.rejected_events")
     if total.dead_lettered:
         print(f"  {total.dead_lettered:,} messages could not be decoded: queue {DEAD_LETTERS}")
 

@@ -45,7 +45,7 @@ def test_every_row_is_stored_or_rejected_and_a_second_import_adds_none(
     first = run("producer", USER_EVENTS)
     stored, rejected = database.count("raw.user_events"), database.count("raw.rejected_events")
     assert summary(stored, rejected, 0) in first.stdout, first.stderr
-    assert rejected == 24
+    assert rejected == 36
     second = run("producer", USER_EVENTS)
     assert summary(0, 0, stored + rejected) in second.stdout
     third = run("producer", "--per-event", USER_EVENTS)
