@@ -19,6 +19,8 @@ from feeds.core.rows import (
 )
 from warehouse.message import CLOUDEVENT, CLOUDEVENTS, CSV, FIRST_LINE, JSON, NDJSON, Delivery
 
+_LAST_LINE = 2**62  # with the lines of a message still a bigint
+
 
 class UndecodableMessage(ValueError):
     """There is no telling which events this message holds: the text says why."""
@@ -52,7 +54,7 @@ def _content_type(text: str | None) -> tuple[str, str]:
 
 def _first_line(delivery: Delivery, default: int) -> int:
     line = delivery.headers.get(FIRST_LINE, default)
-    return line if isinstance(line, int) else default
+    return line if isinstance(line, int) and 0 < line <= _LAST_LINE else default
 
 
 def _decode_csv(feed: Feed, delivery: Delivery) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from consumer.batch import Parcel
 from feeds.core.rows import Accepted, Rejected, Row
+from warehouse.errors import WarehouseError
 from warehouse.message import Receipt
 from warehouse.postgres import (
     INGEST,
@@ -100,7 +101,9 @@ def _write(cursor: Cursor, parcels: Sequence[Parcel]) -> list[Receipt]:
             _reject(entry.parcel, Rejected(entry.row, "database", None, reason))
             for entry, reason in refused
         ]
-    rejected, _ = _store(cursor, _REJECTED, _REJECTED_COLUMNS, rejects)
+    rejected, lost = _store(cursor, _REJECTED, _REJECTED_COLUMNS, rejects)
+    if lost:
+        raise WarehouseError(f"{_REJECTED} cannot hold a rejected row: {lost[0][1]}")
     return [_receipt(parcel, stored, rejected) for parcel in parcels]
 
 
@@ -142,19 +145,22 @@ def _store_all(
 
 def _reject(parcel: Parcel, rejected: Rejected) -> _Entry:
     assert parcel.feed is not None
-    payload = rejected.row.payload.decode(errors="backslashreplace").replace("\x00", "\\x00")
-    return _Entry(
-        parcel,
-        rejected.row,
-        (
-            parcel.feed.name,
-            parcel.source,
-            payload,
-            rejected.code,
-            rejected.column,
-            rejected.reason,
-        ),
+    texts = (
+        parcel.feed.name,
+        parcel.source,
+        rejected.row.payload.decode(errors="backslashreplace"),
+        rejected.code,
+        rejected.column,
+        rejected.reason,
     )
+    return _Entry(parcel, rejected.row, tuple(map(_storable, texts)))
+
+
+def _storable(text: str | None) -> str | None:
+    """A text with what PostgreSQL cannot store written out; a sender chose much of it."""
+    if text is None:
+        return None
+    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _receipt(parcel: Parcel, stored: set[UUID], rejected: set[UUID]) -> Receipt:

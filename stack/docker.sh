@@ -8,16 +8,23 @@ service_settings() {
     "-e RABBITMQ_URL=amqp://warehouse:${RABBITMQ_PASSWORD:-warehouse}@$2/%2F"
 }
 
-# The classic builder: it is there wherever the engine is.
-build() { # TARGET TAG
+# What a command says is shown only if it fails.
+quietly() { # MESSAGE COMMAND …
+  message=$1
+  shift
   log=$(mktemp)
-  if ! DOCKER_BUILDKIT=0 docker build --target "$1" --tag "$2" . >"$log" 2>&1; then
+  if ! "$@" >"$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
-    echo "error: the image $2 cannot be built" >&2
+    echo "error: $message" >&2
     exit 1
   fi
   rm -f "$log"
+}
+
+# The classic builder: it is there wherever the engine is.
+build() { # TARGET TAG
+  DOCKER_BUILDKIT=0 quietly "the image $2 cannot be built" docker build --target "$1" --tag "$2" .
 }
 
 health_of() { # SERVICE
@@ -27,14 +34,8 @@ health_of() { # SERVICE
 
 up() {
   build runtime "event-warehouse:$IMAGE_TAG"
-  log=$(mktemp)
-  if ! $COMPOSE up -d >"$log" 2>&1; then
-    cat "$log" >&2
-    rm -f "$log"
-    echo "error: the stack did not start; see make logs" >&2
-    exit 1
-  fi
-  rm -f "$log"
+  # shellcheck disable=SC2086  # COMPOSE may be two words
+  quietly "the stack did not start; see make logs" $COMPOSE up -d
   for _ in $(seq 120); do
     [ "$(health_of consumer)" != healthy ] || { echo "stack: up, project $COMPOSE_PROJECT_NAME"; return; }
     sleep 0.5
@@ -44,14 +45,16 @@ up() {
 }
 
 scale() { # N
-  $COMPOSE up -d --no-recreate --scale "consumer=$1" consumer >/dev/null 2>&1
+  # shellcheck disable=SC2086
+  quietly "the consumers did not start" $COMPOSE up -d --no-recreate --scale "consumer=$1" consumer
   echo "consumers: $($COMPOSE ps -q consumer | wc -l)"
 }
 
 down() { # KEEP_DATA or nothing
   keep=${1:-}
   if [ -n "$keep" ]; then set --; else set -- --volumes; fi
-  $COMPOSE --profile tools down --remove-orphans "$@" 2>/dev/null
+  # shellcheck disable=SC2086
+  quietly "the stack did not stop" $COMPOSE --profile tools down --remove-orphans "$@"
   echo "stack: stopped, data $([ -n "$keep" ] && echo kept || echo removed)"
 }
 

@@ -98,6 +98,14 @@ def wait_for(attempt: Callable[[], T], patience: float) -> T:
             time.sleep(0.5)
 
 
+@contextmanager
+def _row_errors() -> Iterator[None]:
+    try:
+        yield
+    except _ROW_AT_FAULT as error:
+        raise InvalidRow(_one_line(error)) from None
+
+
 def copy_rows(
     cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
@@ -108,10 +116,8 @@ def copy_rows(
     """
     body = "".join(map(_line, rows)).encode()
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_name(table), _names(columns))
-    try:
+    with _row_errors():
         cursor.copy_expert(statement, BytesIO(body))
-    except _ROW_AT_FAULT as error:
-        raise InvalidRow(_one_line(error)) from None
 
 
 def insert_new(
@@ -125,6 +131,9 @@ def insert_new(
 
     Usually all are new, and one COPY into the table does it. Otherwise the rows go through a
     temporary table, ``staged``, which has them until the end of the transaction.
+
+    Raises:
+        InvalidRow: PostgreSQL cannot store one of them; the transaction is to be rolled back.
     """
     cursor.execute("SAVEPOINT direct")
     try:
@@ -134,12 +143,12 @@ def insert_new(
     except psycopg2.errors.UniqueViolation:
         cursor.execute("ROLLBACK TO SAVEPOINT direct")
     stage(cursor, table, columns, rows)
-    cursor.execute(
-        sql.SQL(
-            "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
-            " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING"
-        ).format(table=_name(table), columns=_names(columns), key=sql.Identifier(key))
-    )
+    statement = sql.SQL(
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
+        " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING"
+    ).format(table=_name(table), columns=_names(columns), key=sql.Identifier(key))
+    with _row_errors():  # the indexes see the rows only now
+        cursor.execute(statement)
     return False
 
 

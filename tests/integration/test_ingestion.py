@@ -124,6 +124,7 @@ def test_a_row_only_postgres_refuses_is_rejected_and_its_neighbours_stored(
     assert summary(500, 1, 0) in run("producer", str(path)).stdout
     ((code, error),) = database.rows("SELECT code, error FROM raw.rejected_events")
     assert code == "database" and "index row" in error and too_long not in error
+    assert summary(0, 0, 501) in run("producer", str(path)).stdout, "among rows that are there"
 
 
 def test_files_of_one_import_keep_their_order(
@@ -209,7 +210,13 @@ def test_a_wrong_password_is_said_at_once(tmp_path: Path) -> None:
     assert "error: RabbitMQ (RABBITMQ_URL): user or password refused" in result.stderr
 
 
-def publish(body: bytes, routing_key: str, content_type: str, message_id: str | None) -> None:
+def publish(
+    body: bytes,
+    routing_key: str,
+    content_type: str,
+    message_id: str | None,
+    headers: dict[str, str | int] | None = None,
+) -> None:
     """Publish with another client than ours."""
 
     async def publish_one() -> None:
@@ -217,7 +224,9 @@ def publish(body: bytes, routing_key: str, content_type: str, message_id: str | 
         async with connection:
             channel = await connection.channel()
             exchange = await channel.get_exchange(EXCHANGE)
-            message = aio_pika.Message(body, content_type=content_type, message_id=message_id)
+            message = aio_pika.Message(
+                body, content_type=content_type, message_id=message_id, headers=dict(headers or {})
+            )
             await exchange.publish(message, routing_key)
 
     asyncio.run(publish_one())
@@ -236,6 +245,23 @@ def test_another_client_publishes_by_hand(database: Database, consumer: Consumer
     publish(b'{"id": "hera"}', "user_events", JSON, "by-hand-2")
     eventually(lambda: database.count("raw.rejected_events") == 1)
     assert database.rows("SELECT id, line FROM raw.user_events") == [("hera", 1), ("hera", 1)]
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [("nul \x00", "nul \\x00"), ("half a pair \ud800", None)],  # pydantic names no such key
+)
+def test_a_reject_is_kept_whatever_its_keys_and_headers_hold(
+    key: str, named: str | None, database: Database, consumer: Consumer
+) -> None:
+    headers: dict[str, str | int] = {"source": "nul \x00.csv", "first-line": 2**63 - 1}
+    publish(json.dumps(EVENT | {key: 1}).encode(), "user_events", JSON, "odd", headers)
+    eventually(lambda: database.count("raw.rejected_events") == 1)
+    ((column, source, line),) = database.rows(
+        "SELECT column_name, source, line FROM raw.rejected_events"
+    )
+    assert (column, source, line) == (named, "nul \\x00.csv", 1)
+    assert consumer.process.poll() is None
 
 
 def test_what_cannot_be_decoded_goes_to_the_dead_letter_queue(
