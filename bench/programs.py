@@ -19,6 +19,7 @@ from warehouse.message import queue_of
 
 FEED = feed_named("user_events")
 QUEUE = queue_of(FEED.name)
+_PUBLISHERS = 4  # connections that publish a live stream
 
 
 def execute(statement: str) -> list[tuple[Any, ...]]:
@@ -39,7 +40,7 @@ def stored() -> int:
 
 def start_afresh() -> None:
     """Empty tables, and nothing left to write for PostgreSQL from the round before."""
-    execute("TRUNCATE raw.user_events, raw.rejected_events")
+    execute("TRUNCATE raw.user_events, raw.rejected_events, raw.receipts")
     execute("CHECKPOINT")
 
 
@@ -84,12 +85,18 @@ def import_file(path: Path) -> float:
 
 
 def fill_queue(path: Path) -> int:
-    """Publish the file one message an event, for a consumer to come; how many there are."""
+    """Publish the file one JSON message a row, over several connections; how many there are."""
     with channel() as found:
         found.queue_purge(QUEUE)
-    command = [sys.executable, "-m", "producer", "--per-event", "--no-wait", str(path)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return int(said.split()[1].replace(",", ""))  # the queue's own count lags behind
+    publisher = [sys.executable, "-m", "bench.publisher", str(path), str(_PUBLISHERS)]
+    processes = [
+        subprocess.Popen(  # pylint: disable=consider-using-with  # waited for below
+            [*publisher, str(number)], stdout=subprocess.PIPE, text=True
+        )
+        for number in range(_PUBLISHERS)
+    ]
+    counts = [int(process.communicate()[0]) for process in processes]
+    return sum(counts)  # the queue's own count lags behind
 
 
 def copy_file(path: Path) -> float:
@@ -153,6 +160,18 @@ def drain_with_the_consumer(count: int) -> float:
     """Seconds in which one consumer of ours commits so many events, its start not counted."""
     with consumers(1):
         started = time.perf_counter()
-        while stored() < count:
-            time.sleep(0.02)
+        wait_until_stored(count)
         return time.perf_counter() - started
+
+
+def wait_until_stored(count: int) -> None:
+    """Return when so many user events are in the raw table; looking costs next to nothing."""
+    connection = psycopg2.connect(os.environ["DATABASE_URL"])
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        found = 0
+        while found < count:
+            time.sleep(0.05)
+            cursor.execute("SELECT count(*) FROM raw.user_events")
+            ((found,),) = cursor.fetchall()
+    connection.close()

@@ -1,7 +1,12 @@
 """``python -m consumer``: write the events of all feeds to their raw tables until told to stop."""
 
+import os
 import signal
+import sys
+import threading
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import structlog
 
@@ -12,6 +17,9 @@ from warehouse.entry import Parser, run_command
 from warehouse.logging import configure_logging
 from warehouse.rabbitmq import Link
 from warehouse.settings import settings, without_password
+
+_SWITCH_SECONDS = 0.001
+_STOP_SECONDS = 8.0  # for the batch in hand; Docker kills after 10
 
 
 def main() -> None:
@@ -32,13 +40,37 @@ def _consume() -> None:
         broker=without_password(config.rabbitmq_url),
     )
     queued = {name: feed for name, feed in FEEDS.items() if feed.queued}
-    limits = Limits(config.batch_rows, config.prefetch, config.batch_linger_ms / 1000)
-    link = Link(str(config.rabbitmq_url), "event-consumer", list(queued), prefetch=config.prefetch)
-    with link, closing(RawTables(config.database_url)) as tables:
-        service = Service(link, tables, queued, limits, Readiness(config.ready_file))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: service.stop())
+    limits = Limits(config.batch_bytes, config.prefetch, config.batch_linger_ms / 1000)
+    open_link = partial(
+        Link, str(config.rabbitmq_url), "event-consumer", list(queued), prefetch=config.prefetch
+    )
+    # Three threads share the interpreter: one decodes, the others mostly wait for sockets, and
+    # must not wait for the default 5 ms each time they come back.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with closing(RawTables(config.database_url)) as tables:
+        service = Service(open_link, tables, queued, limits, Readiness(config.ready_file))
+        stop_on_signals(service.stop)
         service.run()
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Stop in good order on the first SIGTERM or SIGINT; at once on the second, or when it takes
+    too long. At once is safe: what was not acknowledged comes again, and is recognised."""
+
+    def give_up() -> None:
+        os.write(2, b"stopped at once; what was in hand comes again\n")
+        os._exit(0)
+
+    def first(*_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: give_up())
+        timer = threading.Timer(_STOP_SECONDS, give_up)
+        timer.daemon = True
+        timer.start()
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, first)
 
 
 if __name__ == "__main__":

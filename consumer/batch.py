@@ -1,54 +1,141 @@
 """A batch: the deliveries that are written in one transaction, decoded and validated."""
 
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from consumer.decoders import UndecodableMessage, decode
+import structlog
+
+from consumer.blocks import Block, block_of_rows
+from consumer.decoders import Contents, UndecodableMessage, decode
+from consumer.letters import POISON, UNDECODABLE, Letter, letter_from_broker, letter_of
+from consumer.singles import can_be_together, read_singles
+from feeds.core.columns import column_readers
 from feeds.core.declaration import Feed
 from feeds.core.rows import Accepted, Rejected, validate
-from warehouse.message import IMPORTED_AT, SOURCE, Delivery
+from warehouse.message import (
+    DEAD_LETTERS,
+    IMPORTED_AT,
+    REPLAY,
+    ROWS,
+    SOURCE,
+    Delivery,
+    Manifest,
+)
+
+_FEW = 8  # single events that it does not pay to read together
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One delivery with the verdict on each of its rows."""
+    """A delivery, or several that are handled as one, with the verdict on each row."""
 
-    delivery: Delivery
+    deliveries: Sequence[Delivery]
     feed: Feed | None  # None: undecodable
-    accepted: list[Accepted] = field(default_factory=list)
+    imported_at: datetime
+    blocks: list[Block] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    imported_at: datetime = datetime.min
-    source: str | None = None
-    undecodable: str | None = None  # why
+    letter: Letter | None = None  # what it becomes if it cannot be handled
+    manifest: Manifest | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """The one it is of; of several, the first."""
+        return self.deliveries[0]
 
     @property
     def rows(self) -> int:
         """How many rows came with it."""
-        return len(self.accepted) + len(self.rejected)
+        return sum(map(len, self.blocks)) + len(self.rejected)
+
+    @property
+    def source(self) -> str | None:
+        """The file it came from."""
+        source = self.delivery.headers.get(SOURCE)
+        return None if source is None else str(source)
+
+    @property
+    def key(self) -> tuple[datetime, str] | None:
+        """What a message of an import is known by when it comes again; None: of no import."""
+        headers, message_id = self.delivery.headers, self.delivery.message_id
+        if self.manifest is not None or self.delivery.feed == DEAD_LETTERS:
+            return None
+        if IMPORTED_AT in headers and REPLAY not in headers and message_id:
+            return self.imported_at, message_id.replace("\0", "")
+        return None
+
+    @property
+    def claimed_rows(self) -> int:
+        """How many rows its publisher says it has."""
+        rows = self.delivery.headers.get(ROWS)
+        return rows if isinstance(rows, int) and 0 <= rows < 2**31 else self.rows
+
+
+def unpack_all(deliveries: Sequence[Delivery], feeds: Mapping[str, Feed]) -> list[Parcel]:
+    """Decode and validate deliveries, single events together where that makes no difference."""
+    alone: list[Delivery] = []
+    together: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        feed = feeds.get(delivery.feed)
+        if feed is not None and can_be_together(delivery) and column_readers(feed):
+            together.setdefault(delivery.feed, []).append(delivery)
+        else:
+            alone.append(delivery)
+    parcels = []
+    now = datetime.now(timezone.utc)
+    for name, singles in together.items():
+        if len(singles) < _FEW:
+            alone += singles
+            continue
+        block, taken, others = read_singles(feeds[name], singles, now)
+        alone += others
+        if block is not None:
+            parcels.append(Parcel(taken, feeds[name], now, [block]))
+    return parcels + [unpack(delivery, feeds) for delivery in alone]
 
 
 def unpack(delivery: Delivery, feeds: Mapping[str, Feed]) -> Parcel:
     """Decode and validate one delivery; no input is an error here, each has its verdict."""
+    imported_at = _imported_at(delivery)
+    if delivery.feed == DEAD_LETTERS:
+        return Parcel([delivery], None, imported_at, letter=letter_from_broker(delivery))
     try:
-        feed, rows = decode(delivery, feeds)
+        return _validated(delivery, decode(delivery, feeds, imported_at), imported_at)
     except UndecodableMessage as error:
-        return Parcel(delivery, None, undecodable=str(error))
-    source = delivery.headers.get(SOURCE)
-    parcel = Parcel(
-        delivery,
-        feed,
-        imported_at=_imported_at(delivery),
-        source=str(source) if source is not None else None,
-    )
-    for row in rows:
-        verdict = validate(feed, row)
+        return dead_parcel(delivery, UNDECODABLE, str(error))
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # A defect of ours must not stop the others; the message waits for the mended version.
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        place = f"{frame.f_code.co_name}, line {line}"  # the error's own text may hold values
+        log.error("decoder failed", error=type(error).__name__, place=place)
+        return dead_parcel(delivery, POISON, f"the decoder failed: {type(error).__name__}")
+
+
+def dead_parcel(delivery: Delivery, code: str, reason: str) -> Parcel:
+    """The parcel of a delivery that is given up."""
+    imported_at = _imported_at(delivery)
+    return Parcel([delivery], None, imported_at, letter=letter_of(delivery, code, reason))
+
+
+def _validated(delivery: Delivery, contents: Contents, imported_at: datetime) -> Parcel:
+    accepted: list[Accepted] = []
+    rejected: list[Rejected] = []
+    for row in contents.rows:
+        verdict = validate(contents.feed, row)
         if isinstance(verdict, Accepted):
-            parcel.accepted.append(verdict)
+            accepted.append(verdict)
         else:
-            parcel.rejected.append(verdict)
-    return parcel
+            rejected.append(verdict)
+    blocks = contents.blocks
+    if accepted:
+        blocks = [*blocks, block_of_rows(accepted, imported_at)]
+    return Parcel(
+        [delivery], contents.feed, imported_at, blocks, rejected, manifest=contents.manifest
+    )
 
 
 def _imported_at(delivery: Delivery) -> datetime:

@@ -2,12 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from email.message import Message as HeaderParser
-from io import BytesIO
+from functools import lru_cache
 from uuid import UUID
 
+from pydantic import ValidationError
+
+from consumer.blocks import Block
+from consumer.bulk import read_bulk
 from feeds.core.declaration import Feed
-from feeds.core.records import MalformedRecord, parse_header, split_records
+from feeds.core.records import MalformedRecord, parse_header
 from feeds.core.rows import (
     Row,
     identify,
@@ -17,17 +23,36 @@ from feeds.core.rows import (
     time_ordered_id,
     to_json,
 )
-from warehouse.message import CLOUDEVENT, CLOUDEVENTS, CSV, FIRST_LINE, JSON, NDJSON, Delivery
-
-_LAST_LINE = 2**62  # with the lines of a message still a bigint
+from warehouse.message import (
+    CLOUDEVENT,
+    CLOUDEVENTS,
+    CSV,
+    EVENT_ID,
+    JSON,
+    MALFORMED,
+    MANIFEST,
+    NDJSON,
+    Delivery,
+    Manifest,
+)
 
 
 class UndecodableMessage(ValueError):
     """There is no telling which events this message holds: the text says why."""
 
 
-def decode(delivery: Delivery, feeds: Mapping[str, Feed]) -> tuple[Feed, list[Row]]:
-    """The feed of a message and its rows.
+@dataclass(frozen=True)
+class Contents:
+    """What a message holds: rows that are not validated yet, and blocks of rows that are."""
+
+    feed: Feed
+    rows: list[Row] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    manifest: Manifest | None = None
+
+
+def decode(delivery: Delivery, feeds: Mapping[str, Feed], imported_at: datetime) -> Contents:
+    """The contents of a message; ``imported_at`` is when the import of its rows began.
 
     Raises:
         UndecodableMessage: nothing of it can be read; it belongs in the dead-letter queue.
@@ -35,15 +60,36 @@ def decode(delivery: Delivery, feeds: Mapping[str, Feed]) -> tuple[Feed, list[Ro
     feed = feeds.get(delivery.feed)
     if feed is None or not feed.queued:
         raise UndecodableMessage(f"unknown feed {delivery.feed!r}")
+    if MALFORMED in delivery.headers:
+        return Contents(feed, [_cut_row(feed, delivery)])
     content_type, charset = _content_type(delivery.content_type)
-    decoder = _DECODERS.get(content_type)
-    if decoder is None:
-        raise UndecodableMessage(f"unknown content type {delivery.content_type!r}")
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UndecodableMessage(f"charset {charset!r}: only UTF-8 is read")
-    return feed, list(decoder(feed, delivery))
+    if content_type == CSV:
+        return _decode_csv(feed, delivery, imported_at)
+    if content_type == MANIFEST:
+        return Contents(feed, manifest=_decode_manifest(delivery))
+    if content_type not in _DECODERS:
+        raise UndecodableMessage(f"unknown content type {delivery.content_type!r}")
+    return Contents(feed, list(_DECODERS[content_type](feed, delivery)))
 
 
+def _decode_manifest(delivery: Delivery) -> Manifest:
+    try:
+        return Manifest.model_validate_json(delivery.body)
+    except ValidationError:
+        raise UndecodableMessage("no manifest of an import") from None
+
+
+def _cut_row(feed: Feed, delivery: Delivery) -> Row:
+    """The row of which the producer sends only the beginning, with the reason."""
+    line = delivery.first_line
+    start = delivery.body.rpartition(b"\n")[2]
+    reason = str(delivery.headers[MALFORMED])
+    return Row(line, start, identify(feed, line, start, {}), {}, reason)
+
+
+@lru_cache(maxsize=256)
 def _content_type(text: str | None) -> tuple[str, str]:
     parsed = HeaderParser()
     parsed["content-type"] = text or ""
@@ -52,29 +98,32 @@ def _content_type(text: str | None) -> tuple[str, str]:
     ).lower()
 
 
-def _first_line(delivery: Delivery, default: int) -> int:
-    line = delivery.headers.get(FIRST_LINE, default)
-    return line if isinstance(line, int) and 0 < line <= _LAST_LINE else default
+def header_of(delivery: Delivery) -> str:
+    """The first line of a message of delimited text."""
+    return delivery.body.partition(b"\n")[0].decode(errors="backslashreplace")
 
 
-def _decode_csv(feed: Feed, delivery: Delivery) -> Iterator[Row]:
-    lines = iter(BytesIO(delivery.body))
+def _decode_csv(feed: Feed, delivery: Delivery, imported_at: datetime) -> Contents:
+    head, _, body = delivery.body.partition(b"\n")
     try:
-        header = parse_header(next(lines, b""), feed)
+        header = parse_header(head, feed)
     except MalformedRecord as error:
         raise UndecodableMessage(str(error)) from None
-    first_line = _first_line(delivery, 2)
-    return read_records(feed, header, split_records(lines, feed.dialect, len(header), first_line))
+    blocks, records = read_bulk(feed, header, body, delivery.first_line, imported_at)
+    rows = list(read_records(feed, header, records))
+    if len(rows) == 1 and EVENT_ID in delivery.headers:
+        rows = [replace(rows[0], event_id=UUID(str(delivery.headers[EVENT_ID])))]
+    return Contents(feed, rows, blocks)
 
 
 def _decode_ndjson(feed: Feed, delivery: Delivery) -> Iterator[Row]:
-    for line, raw in enumerate(delivery.body.split(b"\n"), _first_line(delivery, 1)):
+    for line, raw in enumerate(delivery.body.split(b"\n"), delivery.first_line):
         if raw.strip():
-            yield read_json(feed, line, raw)
+            yield read_json(feed, line, raw.removesuffix(b"\r"))
 
 
 def _decode_json(feed: Feed, delivery: Delivery) -> Iterator[Row]:
-    row = read_json(feed, _first_line(delivery, 1), delivery.body, _event_id(feed, delivery))
+    row = read_json(feed, delivery.first_line, delivery.body, _event_id(feed, delivery))
     if row.malformed is not None:
         raise UndecodableMessage(row.malformed)
     yield row
@@ -120,7 +169,6 @@ def _event_id(feed: Feed, delivery: Delivery) -> UUID | None:
 
 
 _DECODERS: dict[str, Callable[[Feed, Delivery], Iterator[Row]]] = {
-    CSV: _decode_csv,
     NDJSON: _decode_ndjson,
     JSON: _decode_json,
     CLOUDEVENT: _decode_cloudevent,

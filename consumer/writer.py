@@ -1,48 +1,54 @@
 """Writing a batch: good rows, rejected rows and what became of each, in one transaction."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from typing import TypeVar
 from uuid import UUID
 
 from consumer.batch import Parcel
-from feeds.core.rows import Accepted, Rejected, Row
+from consumer.blocks import COLUMNS, Block, block_of_values
+from consumer.decoders import header_of
+from consumer.ledger import find_receipts, record_imports, record_receipts
+from consumer.letters import letter_id, record_letters
+from feeds.core.declaration import Feed
+from feeds.core.rows import Rejected
 from warehouse.errors import WarehouseError
-from warehouse.message import Receipt
+from warehouse.message import CSV, Delivery, Receipt
 from warehouse.postgres import (
     INGEST,
     Connection,
     Cursor,
+    DuplicateKey,
     InvalidRow,
+    copy_in,
+    find_keys,
     insert_new,
     open_connection,
     savepoint,
+    stage,
+    storable,
     translated_errors,
 )
+from warehouse.queries import query
 
 T = TypeVar("T")
+Entry = tuple[Parcel, Block]  # rows of one message on their way into a table
 
+_KEY = "event_id"
 _REJECTED = "raw.rejected_events"
 _REJECTED_COLUMNS = (
-    "event_id",
-    "imported_at",
-    "line",
+    *COLUMNS,
     "feed",
     "source",
     "payload",
     "code",
     "column_name",
     "error",
+    "content_type",
+    "header",
+    "body",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A row on its way into a table, and where it came from."""
-
-    parcel: Parcel
-    row: Row
-    values: tuple[Any, ...]
 
 
 class RawTables:
@@ -59,18 +65,43 @@ class RawTables:
     def write(self, parcels: Sequence[Parcel]) -> list[Receipt]:
         """Write a batch in one transaction, and say what became of each parcel's rows.
 
-        An event is stored once, however often it comes. One that comes again within its own
-        import, because a message was delivered again, counts as stored, not as already there.
+        An event is stored once, however often it comes. A message of an import that comes again
+        is known by its receipt, and gets the same.
 
         Raises:
-            WarehouseError: nothing is written; the same batch may be written again.
+            DatabaseUnavailable: nothing is written; the same batch may be written again.
+            BrokenEnvironment: nothing is written, and nothing will be until somebody mends it.
         """
         return self._in_transaction(lambda cursor: _write(cursor, parcels))
 
+    def rehearse(self, feeds: Iterable[Feed]) -> None:
+        """Write nothing to every table, to see that all could be written. Raises as ``write``."""
+
+        def copy_nothing(cursor: Cursor) -> None:
+            for feed in feeds:
+                copy_in(cursor, feed.table, (*COLUMNS, *feed.columns), [])
+            copy_in(cursor, _REJECTED, _REJECTED_COLUMNS, [])
+            find_receipts(cursor, [(datetime.now(timezone.utc), "")])
+
+        self._in_transaction(copy_nothing)
+
+    def count_suspect(self, delivery: Delivery) -> int:
+        """Count a delivery of a message that may end this process; how many there were.
+
+        The count is dropped when the message has been written. Raises as ``write`` does.
+        """
+
+        def count(cursor: Cursor) -> int:
+            cursor.execute(query("raw/suspect"), {"message_id": str(letter_id(delivery))})
+            ((attempts,),) = cursor.fetchall()
+            return int(attempts)
+
+        return self._in_transaction(count)
+
     def _in_transaction(self, task: Callable[[Cursor], T]) -> T:
-        if self._connection is None:
-            self._connection = open_connection(self._url, "event-consumer", INGEST)
         try:
+            if self._connection is None:
+                self._connection = open_connection(self._url, "event-consumer", INGEST)
             with translated_errors(), self._connection, self._connection.cursor() as cursor:
                 return task(cursor)
         except Exception:
@@ -85,92 +116,146 @@ class RawTables:
 
 
 def _write(cursor: Cursor, parcels: Sequence[Parcel]) -> list[Receipt]:
-    stored: set[UUID] = set()
-    rejects = [_reject(parcel, rejected) for parcel in parcels for rejected in parcel.rejected]
-    for feed in {parcel.feed for parcel in parcels if parcel.feed is not None}:
-        entries = [
-            _Entry(parcel, accepted.row, accepted.values)
-            for parcel in parcels
-            if parcel.feed is feed
-            for accepted in parcel.accepted
-        ]
-        columns = ("event_id", "imported_at", "line", *feed.columns)
-        ids, refused = _store(cursor, feed.table, columns, entries)
-        stored |= ids
-        rejects += [
-            _reject(entry.parcel, Rejected(entry.row, "database", None, reason))
-            for entry, reason in refused
-        ]
-    rejected, lost = _store(cursor, _REJECTED, _REJECTED_COLUMNS, rejects)
-    if lost:
-        raise WarehouseError(f"{_REJECTED} cannot hold a rejected row: {lost[0][1]}")
-    return [_receipt(parcel, stored, rejected) for parcel in parcels]
+    known = find_receipts(cursor, [parcel.key for parcel in parcels if parcel.key is not None])
+    new: dict[object, Parcel] = {}  # once each, in an order that all writers share
+    for parcel in sorted(parcels, key=lambda p: (p.imported_at, p.delivery.first_line)):
+        if parcel.key not in known:
+            new.setdefault(parcel.key or id(parcel), parcel)
+    receipts = dict(zip(new, _write_new(cursor, list(new.values()))))
+    tracked = [(p, p.key, receipts[p.key]) for p in new.values() if p.key is not None]
+    known |= record_receipts(cursor, tracked)
+    _acquit(cursor, parcels)
+    return [known[p.key] if p.key is not None else receipts[id(p)] for p in parcels]
+
+
+def _acquit(cursor: Cursor, parcels: Sequence[Parcel]) -> None:
+    """Forget that messages were suspects, now that they are handled."""
+    suspects = [p.delivery for p in parcels if p.delivery.redeliveries]
+    if suspects:
+        cursor.execute(
+            query("raw/acquit"),
+            {"message_ids": [str(letter_id(delivery)) for delivery in suspects]},
+        )
+
+
+def _write_new(cursor: Cursor, parcels: Sequence[Parcel]) -> list[Receipt]:
+    stored: Counter[int] = Counter()
+    rejects = [(parcel, rejected) for parcel in parcels for rejected in parcel.rejected]
+    for feed in sorted({p.feed for p in parcels if p.feed is not None}, key=lambda f: f.name):
+        entries = [(p, block) for p in parcels if p.feed is feed for block in p.blocks]
+        rejects += _store(cursor, feed, entries, stored)
+    rejected = _store_rejects(cursor, rejects)
+    record_letters(cursor, [parcel.letter for parcel in parcels if parcel.letter is not None])
+    record_imports(cursor, [parcel for parcel in parcels if parcel.manifest is not None])
+    return [_receipt(parcel, stored[id(parcel)], rejected[id(parcel)]) for parcel in parcels]
 
 
 def _store(
-    cursor: Cursor, table: str, columns: Sequence[str], entries: list[_Entry]
-) -> tuple[set[UUID], list[tuple[_Entry, str]]]:
-    """Store entries; the ids that this import stored, and the entries PostgreSQL cannot store.
+    cursor: Cursor, feed: Feed, entries: Sequence[Entry], stored: Counter[int]
+) -> list[tuple[Parcel, Rejected]]:
+    """Store entries, and count them by parcel; the rows that PostgreSQL cannot store.
 
-    One that it cannot store is found by halving, so it costs a few small COPYs, not the batch.
+    Such a row is found by halving, so it costs a few small COPYs, not the batch.
     """
     if not entries:
-        return set(), []
+        return []
     try:
         with savepoint(cursor):
-            return _store_all(cursor, table, columns, entries), []
+            stored += _store_all(cursor, feed, entries)
+            return []
     except InvalidRow as error:
-        if len(entries) == 1:
-            return set(), [(entries[0], str(error))]
-    middle = len(entries) // 2
-    ids, refused = _store(cursor, table, columns, entries[:middle])
-    more_ids, more_refused = _store(cursor, table, columns, entries[middle:])
-    return ids | more_ids, refused + more_refused
+        if len(entries) == 1 and len(entries[0][1]) == 1:
+            parcel, block = entries[0]
+            return [(parcel, Rejected(block.row(0), "database", None, str(error)))]
+    return [refused for half in _halves(entries) for refused in _store(cursor, feed, half, stored)]
 
 
-def _store_all(
-    cursor: Cursor, table: str, columns: Sequence[str], entries: list[_Entry]
-) -> set[UUID]:
-    rows = [
-        (entry.row.event_id, entry.parcel.imported_at, entry.row.line, *entry.values)
-        for entry in entries
+def _halves(entries: Sequence[Entry]) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    if len(entries) > 1:
+        middle = len(entries) // 2
+        return entries[:middle], entries[middle:]
+    ((parcel, block),) = entries
+    first, second = block.halves()
+    return [(parcel, first)], [(parcel, second)]
+
+
+def _store_all(cursor: Cursor, feed: Feed, entries: Sequence[Entry]) -> Counter[int]:
+    """How many rows of each parcel are stored now that were not there before.
+
+    Usually all are new, and one COPY into the table does it. Blocks that seem to be there already
+    take the longer way, as all do if it turns out that one of the others has a known row too.
+    """
+    columns = (*COLUMNS, *feed.columns)
+    samples = {sample for _, block in entries for sample in block.samples}
+    known = _bytes_of(find_keys(cursor, feed.table, _KEY, [str(UUID(bytes=s)) for s in samples]))
+    new = [entry for entry in entries if known.isdisjoint(entry[1].samples)]
+    doubtful = [entry for entry in entries if not known.isdisjoint(entry[1].samples)]
+    try:
+        with savepoint(cursor):
+            if new:
+                copy_in(cursor, feed.table, columns, [block.data for _, block in new])
+    except DuplicateKey:
+        new, doubtful = [], list(entries)
+    counts = Counter({id(parcel): 0 for parcel, _ in entries})
+    for parcel, block in new:
+        counts[id(parcel)] += len(block)
+    if doubtful:
+        rows = [block.data for _, block in doubtful]
+        ids = _bytes_of(insert_new(cursor, feed.table, columns, rows, _KEY))
+        for parcel, block in doubtful:
+            counts[id(parcel)] += len(ids.intersection(block.ids))
+            ids.difference_update(block.ids)
+    return counts
+
+
+def _bytes_of(ids: Iterable[str]) -> set[bytes]:
+    return {UUID(found).bytes for found in ids}
+
+
+def _store_rejects(cursor: Cursor, rejects: Sequence[tuple[Parcel, Rejected]]) -> Counter[int]:
+    """How many rejects of each parcel are new."""
+    if not rejects:
+        return Counter()
+    blocks = [
+        block_of_values([rejected.row], [_reject(parcel, rejected)], parcel.imported_at)
+        for parcel, rejected in rejects
     ]
-    if insert_new(cursor, table, columns, rows, "event_id"):
-        return {entry.row.event_id for entry in entries}
-    cursor.execute(
-        f"SELECT event_id::text FROM {table} INNER JOIN staged USING (event_id, imported_at)"
-    )
-    return {UUID(event_id) for event_id, in cursor}
+    try:
+        stage(cursor, _REJECTED, _REJECTED_COLUMNS, [block.data for block in blocks])
+    except InvalidRow as error:
+        raise WarehouseError(f"{_REJECTED} cannot hold a rejected row: {error}") from None
+    cursor.execute(query("raw/record_rejects"))
+    ids = _bytes_of(found for found, in cursor)
+    counts: Counter[int] = Counter()
+    for (parcel, _), block in zip(rejects, blocks):
+        counts[id(parcel)] += len(ids.intersection(block.ids))
+        ids.difference_update(block.ids)
+    return counts
 
 
-def _reject(parcel: Parcel, rejected: Rejected) -> _Entry:
+def _reject(parcel: Parcel, rejected: Rejected) -> tuple[object, ...]:
     assert parcel.feed is not None
-    texts = (
+    payload = rejected.row.payload
+    text = storable(payload.decode(errors="backslashreplace"))
+    is_csv = parcel.delivery.content_type == CSV
+    return (
         parcel.feed.name,
-        parcel.source,
-        rejected.row.payload.decode(errors="backslashreplace"),
+        storable(parcel.source),
+        text,
         rejected.code,
-        rejected.column,
-        rejected.reason,
+        storable(rejected.column),
+        storable(rejected.reason),
+        storable(parcel.delivery.content_type),
+        storable(header_of(parcel.delivery)) if is_csv else None,
+        None if text is not None and text.encode() == payload else payload,
     )
-    return _Entry(parcel, rejected.row, tuple(map(_storable, texts)))
 
 
-def _storable(text: str | None) -> str | None:
-    """A text with what PostgreSQL cannot store written out; a sender chose much of it."""
-    if text is None:
-        return None
-    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")
-
-
-def _receipt(parcel: Parcel, stored: set[UUID], rejected: set[UUID]) -> Receipt:
-    if parcel.undecodable is not None:
+def _receipt(parcel: Parcel, stored: int, rejected: int) -> Receipt:
+    if parcel.letter is not None:
         return Receipt(dead_lettered=1)
-    rows: list[Accepted | Rejected] = [*parcel.accepted, *parcel.rejected]
-    n_stored = sum(1 for verdict in rows if verdict.row.event_id in stored)
-    n_rejected = sum(1 for verdict in rows if verdict.row.event_id in rejected)
     return Receipt(
-        stored=n_stored,
-        rejected=n_rejected,
-        already_there=len(rows) - n_stored - n_rejected,
+        stored=stored,
+        rejected=rejected,
+        already_there=parcel.rows - stored - rejected,
     )

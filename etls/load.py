@@ -43,8 +43,8 @@ def load_file(connection: Connection, feed: Feed, path: str) -> Loaded:
 
 def _read(feed: Feed, path: str) -> list[Accepted | Rejected]:
     try:
-        lines = iter(Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(True))
-        header = parse_header(next(lines, b""), feed)
+        head, *lines = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        header = parse_header(head, feed)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
     except MalformedRecord as error:

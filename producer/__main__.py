@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from feeds import FEEDS, feed_named
 from feeds.core.declaration import Feed
-from producer.encoding import bulk_messages, event_messages
+from producer.encoding import bulk_messages, event_messages, with_manifest
 from producer.outbox import Outbox
 from producer.progress import ProgressDisplay
 from producer.sources import check_readable, open_source
 from warehouse.entry import Parser, run_command
 from warehouse.errors import SourceError, UsageError
-from warehouse.message import DEAD_LETTERS, Message
+from warehouse.message import Message
 from warehouse.rabbitmq import Link
 from warehouse.settings import settings
 
@@ -80,10 +80,11 @@ def _messages(arguments: Namespace, feed: Feed, chunk_rows: int) -> Iterator[Mes
     for number, path in enumerate(arguments.sources):
         with open_source(path, feed) as source:
             if arguments.per_event:
-                yield from event_messages(feed, source, started + number)
+                messages = event_messages(feed, source, started + number)
             else:
                 rows = min(chunk_rows, max(1, int(arguments.rate or chunk_rows)))
-                yield from bulk_messages(feed, source, started + number, rows)
+                messages = bulk_messages(feed, source, started + number, rows)
+            yield from with_manifest(feed, source, started + number, messages)
 
 
 def _paced(messages: Iterator[Message], rate: float | None) -> Iterator[Message]:
@@ -110,7 +111,7 @@ def _print_summary(feed: Feed, outbox: Outbox, seconds: float, received: bool) -
     if total.rejected:
         print("  why they were rejected: make rejects, or the table raw.rejected_events")
     if total.dead_lettered:
-        print(f"  {total.dead_lettered:,} messages could not be decoded: queue {DEAD_LETTERS}")
+        print(f"  {total.dead_lettered:,} messages could not be handled: make rejects")
 
 
 if __name__ == "__main__":

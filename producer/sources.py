@@ -2,9 +2,11 @@
 
 import gzip
 import io
+import os
+import stat
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +15,29 @@ from typing import cast
 import ijson
 from ijson.backends import python as _exact_json
 
-from feeds.core.declaration import Feed
-from feeds.core.records import MalformedRecord, Record, parse_header, split_records
+from feeds.core.declaration import Dialect, Feed
+from feeds.core.records import MalformedRecord, parse_header, split_records, whole_records
 from feeds.core.rows import to_json
 from warehouse.errors import SourceError
 from warehouse.message import CSV, NDJSON
 
 STDIN = "-"
-MAX_RECORD_BYTES = 8 * 2**20  # RabbitMQ 4 takes messages up to 16 MiB
+MAX_LINE_BYTES = 8 * 2**20  # RabbitMQ 4 takes messages up to 16 MiB
+KEPT_OF_LONGER = 1000  # bytes of a longer line, so that a person recognises it
+_BLOCK_BYTES = 512 * 1024  # read at once; what of it are whole records becomes a chunk
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive lines of a source, without their line feeds, that are whole records."""
+
+    first_line: int
+    lines: list[bytes]
+    inner: Sequence[int] = ()  # indexes of lines that continue a record of an earlier line
+    malformed: str | None = None  # why its one line is no record, whatever it holds
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class Source:
     content_type: str  # of a bulk message with these records
     header: bytes  # what such a message starts with; empty for JSON
     columns: tuple[str, ...]
-    records: Iterator[Record]
+    chunks: Iterator[Chunk]
 
 
 def check_readable(paths: list[str]) -> None:
@@ -53,7 +67,8 @@ def open_source(path: str, feed: Feed) -> Iterator[Source]:
     """Open a source; its records are read as they are asked for, in constant memory.
 
     Raises:
-        SourceError: here, or later from the records, when the file cannot be read on.
+        SourceError: here, or later from the records, when the file cannot be read on, or is not
+            the size any more that it had.
     """
     name = "standard input" if path == STDIN else path
     with _open_stdin() if path == STDIN else _open_file(path) as file:
@@ -63,7 +78,51 @@ def open_source(path: str, feed: Feed) -> Iterator[Source]:
             stream.read(len(_BOM))
         elif start.startswith(_UTF_16):
             raise SourceError(f"{name}: is UTF-16; save it as UTF-8")
-        yield _describe(name, stream, feed)
+        yield _describe(_Reader(name, file, stream), feed)
+
+
+class _Reader:
+    """The bytes of a source, in blocks, with a file's troubles told in one place."""
+
+    def __init__(self, name: str, file: io.BufferedReader, stream: io.BufferedReader) -> None:
+        self.name = name
+        self.stream = stream
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        # A compressed file that breaks off takes with it what was asked for and not yet given.
+        self._at_once = _BLOCK_BYTES if stream is file else io.DEFAULT_BUFFER_SIZE
+
+    def blocks(self, place: Callable[[], str]) -> Iterator[bytes]:
+        """Blocks of one size, the last one shorter.
+
+        Raises:
+            SourceError: with ``place``, after everything that could be read.
+        """
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while part := self.stream.read1(min(self._at_once, _BLOCK_BYTES - size)):
+                parts.append(part)
+                size += len(part)
+                if size >= _BLOCK_BYTES:
+                    yield b"".join(parts)
+                    parts, size = [], 0
+            problem = self._changed()
+        except (EOFError, OSError, zlib.error) as error:
+            problem = _reason(error)
+        if parts:
+            yield b"".join(parts)
+        if problem:
+            raise SourceError(f"{self.name}: {problem} {place()}")
+
+    def _changed(self) -> str | None:
+        status = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size == self._size:
+            return None
+        return (
+            f"had {self._size:,} bytes and now has {status.st_size:,}: it changed while it was "
+            "read; import it again when it is complete. Read so far:"
+        )
 
 
 def _open_stdin() -> io.BufferedReader:
@@ -87,25 +146,23 @@ def _decompressed(file: io.BufferedReader) -> io.BufferedReader:
     return file
 
 
-def _describe(name: str, stream: io.BufferedReader, feed: Feed) -> Source:
-    start = _peek(name, stream).lstrip()[:1]
+def _describe(reader: _Reader, feed: Feed) -> Source:
+    name = reader.name
+    start = _peek(name, reader.stream).lstrip()[:1]
     if start == b"[":
-        return Source(name, NDJSON, b"", (), _read_array(name, stream))
-    lines = _read_lines(name, stream)
+        return Source(name, NDJSON, b"", (), _read_array(name, reader.stream))
     if start == b"{":
-        return Source(name, NDJSON, b"", (), _number(lines))
+        return Source(name, NDJSON, b"", (), _read_chunks(reader, 1))
     if not feed.dialect.has_header:
         header, first_line = feed.dialect.delimiter.join(feed.header).encode(), 1
     else:
-        header, first_line = next(lines, b""), 2
-        if not header:
-            raise SourceError(f"{name}: the file is empty, not even a header")
+        header, first_line = _read_header(reader), 2
     try:
         columns = parse_header(header, feed)
     except MalformedRecord as error:
         raise SourceError(f"{name}, line 1: {error}") from None
-    records = split_records(lines, feed.dialect, len(columns), first_line)
-    return Source(name, CSV, header.rstrip(b"\r\n"), columns, records)
+    chunks = _only_whole_records(_read_chunks(reader, first_line), feed.dialect, len(columns))
+    return Source(name, CSV, header.rstrip(b"\r\n"), columns, chunks)
 
 
 def _peek(name: str, stream: io.BufferedReader) -> bytes:
@@ -115,17 +172,75 @@ def _peek(name: str, stream: io.BufferedReader) -> bytes:
         raise SourceError(f"{name}: {_reason(error)} at the start") from None
 
 
-def _read_lines(name: str, stream: io.BufferedReader) -> Iterator[bytes]:
-    line = 0
+def _read_header(reader: _Reader) -> bytes:
     try:
-        while raw := stream.readline(MAX_RECORD_BYTES):
-            line += 1
-            if len(raw) == MAX_RECORD_BYTES:
-                size = MAX_RECORD_BYTES // 2**20
-                raise SourceError(f"{name}, line {line}: longer than {size} MiB")
-            yield raw
+        header = reader.stream.readline(MAX_LINE_BYTES)
     except (EOFError, OSError, zlib.error) as error:
-        raise SourceError(f"{name}: {_reason(error)} after line {line}") from None
+        raise SourceError(f"{reader.name}: {_reason(error)} in line 1") from None
+    if not header:
+        raise SourceError(f"{reader.name}: the file is empty, not even a header")
+    return header
+
+
+def _read_chunks(reader: _Reader, line: int) -> Iterator[Chunk]:
+    """The lines from number ``line`` on, as they come; one that is too long, alone and cut."""
+    rest = b""
+    dropped = 0  # bytes of the present line that are read and not kept
+    for block in reader.blocks(lambda: f"after line {line - 1}"):
+        lines = block.split(b"\n")
+        lines[0] = rest + lines[0]
+        rest = lines.pop()
+        if lines and dropped + len(lines[0]) > MAX_LINE_BYTES:
+            yield _cut(line, lines[0], dropped)
+            del lines[0]
+            line, dropped = line + 1, 0
+        if lines:
+            yield Chunk(line, lines)
+            line += len(lines)
+        if dropped + len(rest) > MAX_LINE_BYTES:
+            dropped += len(rest) - KEPT_OF_LONGER
+            rest = rest[:KEPT_OF_LONGER]
+    if rest:
+        too_long = dropped + len(rest) > MAX_LINE_BYTES
+        yield _cut(line, rest, dropped) if too_long else Chunk(line, [rest])
+
+
+def _cut(line: int, kept: bytes, dropped: int) -> Chunk:
+    length, limit = len(kept) + dropped, MAX_LINE_BYTES // 2**20
+    reason = f"{length:,} bytes long; lines may have {limit} MiB"
+    return Chunk(line, [kept[:KEPT_OF_LONGER]], malformed=reason)
+
+
+def _only_whole_records(chunks: Iterator[Chunk], dialect: Dialect, width: int) -> Iterator[Chunk]:
+    """The same lines; one that may belong to a record still open waits for those that follow."""
+    waiting: list[bytes] = []
+    line = 0
+    broken: SourceError | None = None
+    try:
+        for chunk in chunks:
+            if chunk.malformed is not None:
+                yield from _the_rest(line, waiting, dialect, width)
+                waiting = []
+                yield chunk
+                continue
+            lines = waiting + chunk.lines
+            line = chunk.first_line - len(waiting)
+            count, inner = whole_records(lines, dialect, width)
+            if count:
+                yield Chunk(line, lines[:count], inner)
+            waiting, line = lines[count:], line + count
+    except SourceError as error:  # what was read before the file broke off is good
+        broken = error
+    yield from _the_rest(line, waiting, dialect, width)
+    if broken is not None:
+        raise broken
+
+
+def _the_rest(line: int, lines: list[bytes], dialect: Dialect, width: int) -> Iterator[Chunk]:
+    """Lines that nothing follows: what looks open in them is not closed any more."""
+    for record in split_records(lines, dialect, width, line):
+        taken = record.raw.split(b"\n")
+        yield Chunk(record.line, taken, range(1, len(taken)))
 
 
 def _reason(error: Exception) -> str:
@@ -134,19 +249,24 @@ def _reason(error: Exception) -> str:
     return f"cannot be read ({error})"
 
 
-def _number(lines: Iterator[bytes]) -> Iterator[Record]:
-    return (Record(number, raw.rstrip(b"\r\n")) for number, raw in enumerate(lines, 1))
-
-
-def _read_array(name: str, stream: io.BufferedReader) -> Iterator[Record]:
+def _read_array(name: str, stream: io.BufferedReader) -> Iterator[Chunk]:
     """The elements of one JSON array; an element's place in it stands for its line."""
-    number = 0
+    number, waiting, size = 0, list[bytes](), 0
+    broken: SourceError | None = None
     try:
         # ijson's faster backends turn half a surrogate pair into a question mark.
         for number, found in enumerate(_exact_json.items(stream, "item", use_float=True), 1):
-            yield Record(number, to_json(found))
+            waiting.append(to_json(found))
+            size += len(waiting[-1])
+            if size >= _BLOCK_BYTES:
+                yield Chunk(number + 1 - len(waiting), waiting)
+                waiting, size = [], 0
     except ijson.JSONError as error:
         reason = " ".join(str(error).split())
-        raise SourceError(f"{name}, after element {number}: broken JSON ({reason})") from None
+        broken = SourceError(f"{name}, after element {number}: broken JSON ({reason})")
     except (EOFError, OSError, zlib.error) as error:
-        raise SourceError(f"{name}: {_reason(error)} after element {number}") from None
+        broken = SourceError(f"{name}: {_reason(error)} after element {number}")
+    if waiting:
+        yield Chunk(number + 1 - len(waiting), waiting)
+    if broken is not None:
+        raise broken

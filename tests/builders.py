@@ -5,6 +5,7 @@ import io
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
+from consumer.batch import Parcel
 from feeds import FEEDS
 from warehouse.message import JSON, Delivery
 
@@ -65,3 +66,24 @@ def delivery(
     """A message as the consumer gets it."""
     raw = body.encode() if isinstance(body, str) else body
     return Delivery(1, tag, content_type, raw, headers or {}, feed, message_id)
+
+
+def rows_in(parcel: Parcel) -> dict[bytes, bytes]:
+    """The good rows of a parcel, by their ids, as COPY takes them."""
+    return {
+        event_id: block.data[start:end]
+        for block in parcel.blocks
+        for event_id, start, end in zip(block.ids, block.offsets, block.offsets[1:])
+    }
+
+
+def lines_in(parcel: Parcel) -> list[int]:
+    """The lines of the good rows of a parcel."""
+    return sorted(int(line) for block in parcel.blocks for line in block.lines)
+
+
+def rejects_in(parcel: Parcel) -> list[tuple[int, bytes, str, str, bytes]]:
+    """The rejects of a parcel: line, id, code, reason, and the row as it came."""
+    return [
+        (r.row.line, r.row.event_id.bytes, r.code, r.reason, r.row.payload) for r in parcel.rejected
+    ]

@@ -25,6 +25,11 @@ class DatabaseUnavailable(WarehouseError):
     """PostgreSQL cannot be reached, or the connection broke; trying again may help."""
 
 
+class BrokenEnvironment(WarehouseError):
+    """PostgreSQL is there and refuses: a table, a right or a database is missing. Somebody has to
+    mend that; no event is at fault."""
+
+
 class BrokerUnavailable(WarehouseError):
     """RabbitMQ cannot be reached, or the connection broke; trying again may help."""
 

@@ -1,20 +1,18 @@
 """The one module that knows psycopg2: connections in a role, bulk inserts, errors in our terms."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from io import BytesIO
 from typing import Any, TypeVar
-from uuid import UUID
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as _connection
 from psycopg2.extensions import cursor as _cursor
 
-from warehouse.errors import DatabaseUnavailable, WarehouseError
+from warehouse.copy_format import HEAD, TAIL, encode_row
+from warehouse.errors import BrokenEnvironment, DatabaseUnavailable, WarehouseError
 
 T = TypeVar("T")
 
@@ -23,17 +21,16 @@ Cursor = _cursor
 
 INGEST, ETL, READ = "warehouse_ingest", "warehouse_etl", "warehouse_read"
 
-# Text format of COPY (PostgreSQL manual, COPY, "Text Format").
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# Classes of SQLSTATE (PostgreSQL manual, appendix A).
+_ROW_AT_FAULT = ("22", "23", "54")  # bad data, a broken constraint, more than PostgreSQL can hold
+_SETUP_AT_FAULT = ("0A", "26", "28", "34", "3D", "3F", "42")  # no such table, role, right, database
+# libpq gives no SQLSTATE for what a server says to a connection it refuses.
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
+_COPY_BUFFER = 1 << 20
 
 
-# The row is at fault, and trying again would not help. ProgramLimitExceeded: too long for an index.
-_ROW_AT_FAULT: tuple[type[psycopg2.Error], ...] = (
-    psycopg2.DataError,
-    psycopg2.errors.CheckViolation,
-    psycopg2.errors.NotNullViolation,
-    psycopg2.errors.ProgramLimitExceeded,
-)
+class DuplicateKey(WarehouseError):
+    """One of these rows is there already."""
 
 
 class InvalidRow(WarehouseError):
@@ -66,19 +63,27 @@ def connect(url: object, name: str, role: str | None = None) -> Iterator[Connect
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """psycopg2's errors end here: what may pass by itself, and what will not."""
+    """psycopg2's errors end here: what passes by itself, and what somebody has to mend."""
     try:
         yield
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise DatabaseUnavailable(f"PostgreSQL (DATABASE_URL): {_one_line(error)}") from error
-    except (
-        psycopg2.errors.UndefinedTable,
-        psycopg2.errors.InvalidSchemaName,
-        psycopg2.errors.InvalidParameterValue,  # the role does not exist
-    ) as error:
-        raise WarehouseError(f"PostgreSQL: {_one_line(error)}; run make setup") from error
     except psycopg2.Error as error:
-        raise WarehouseError(f"PostgreSQL: {_one_line(error)}") from error
+        said = f"PostgreSQL: {_one_line(error)}"
+        if _is_setup_at_fault(error):
+            advice = "; run make setup" if _class_of(error) in ("3F", "42") else ""
+            raise BrokenEnvironment(said + advice) from error
+        if _class_of(error) in _ROW_AT_FAULT:
+            raise InvalidRow(said) from error
+        raise DatabaseUnavailable(f"PostgreSQL (DATABASE_URL): {_one_line(error)}") from error
+
+
+def _class_of(error: psycopg2.Error) -> str:
+    return (error.pgcode or "")[:2]
+
+
+def _is_setup_at_fault(error: psycopg2.Error) -> bool:
+    if error.pgcode is None:
+        return any(refusal in str(error) for refusal in _REFUSALS)
+    return _class_of(error) in _SETUP_AT_FAULT or error.pgcode == "22023"  # SET ROLE to none
 
 
 def _one_line(error: psycopg2.Error) -> str:
@@ -102,66 +107,76 @@ def wait_for(attempt: Callable[[], T], patience: float) -> T:
 def _row_errors() -> Iterator[None]:
     try:
         yield
-    except _ROW_AT_FAULT as error:
-        raise InvalidRow(_one_line(error)) from None
+    except psycopg2.errors.UniqueViolation as error:
+        raise DuplicateKey(_one_line(error)) from None
+    except psycopg2.Error as error:
+        if _class_of(error) in _ROW_AT_FAULT:
+            raise InvalidRow(_one_line(error)) from None
+        raise
 
 
-def copy_rows(
-    cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Append rows by COPY.
+def copy_in(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """Append rows in COPY's binary format; each element is one of them, or many.
 
     Raises:
-        InvalidRow: PostgreSQL cannot store one of them; the transaction is to be rolled back.
+        InvalidRow: PostgreSQL cannot store one of them.
+        DuplicateKey: one of them is there. In both cases the transaction is to be rolled back.
     """
-    body = "".join(map(_line, rows)).encode()
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(_name(table), _names(columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)")
+    body = BytesIO(b"".join([HEAD, *rows, TAIL]))
     with _row_errors():
-        cursor.copy_expert(statement, BytesIO(body))
+        cursor.copy_expert(statement.format(_name(table), _names(columns)), body, _COPY_BUFFER)
+
+
+def find_keys(cursor: Cursor, table: str, key: str, wanted: Sequence[str]) -> list[str]:
+    """Those of the wanted keys, each a UUID, that the table has."""
+    statement = sql.SQL("SELECT {key} FROM {table} WHERE {key} = ANY(%s::uuid[])")
+    cursor.execute(statement.format(table=_name(table), key=sql.Identifier(key)), (list(wanted),))
+    return [found for found, in cursor]
 
 
 def insert_new(
-    cursor: Cursor,
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    key: str,
-) -> bool:
-    """Append those rows whose key is not there yet; True if that was all of them.
-
-    Usually all are new, and one COPY into the table does it. Otherwise the rows go through a
-    temporary table, ``staged``, which has them until the end of the transaction.
+    cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes], key: str
+) -> set[str]:
+    """Append those rows whose key is not there yet; the keys of these. In the order of the key,
+    as all writers do, so that no two wait for each other.
 
     Raises:
         InvalidRow: PostgreSQL cannot store one of them; the transaction is to be rolled back.
     """
-    cursor.execute("SAVEPOINT direct")
-    try:
-        copy_rows(cursor, table, columns, rows)
-        cursor.execute("RELEASE SAVEPOINT direct")
-        return True
-    except psycopg2.errors.UniqueViolation:
-        cursor.execute("ROLLBACK TO SAVEPOINT direct")
-    stage(cursor, table, columns, rows)
+    staged = stage(cursor, table, columns, rows)
     statement = sql.SQL(
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
-        " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING"
-    ).format(table=_name(table), columns=_names(columns), key=sql.Identifier(key))
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged}"
+        " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING RETURNING {key}"
+    ).format(
+        table=_name(table),
+        columns=_names(columns),
+        staged=_name(staged),
+        key=sql.Identifier(key),
+    )
     with _row_errors():  # the indexes see the rows only now
         cursor.execute(statement)
-    return False
+    return {found for found, in cursor}
 
 
 @contextmanager
 def savepoint(cursor: Cursor) -> Iterator[None]:
-    """A part of a transaction that an InvalidRow undoes without undoing the rest."""
+    """A part of a transaction that the fault of a row undoes without undoing the rest."""
     cursor.execute("SAVEPOINT part")
     try:
         yield
-    except InvalidRow:
+    except (InvalidRow, DuplicateKey):
         cursor.execute("ROLLBACK TO SAVEPOINT part")
+        cursor.execute("RELEASE SAVEPOINT part")
         raise
     cursor.execute("RELEASE SAVEPOINT part")
+
+
+def storable(text: str | None) -> str | None:
+    """A text with what PostgreSQL cannot store written out; a sender chose much of it."""
+    if text is None:
+        return None
+    return text.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def merge_rows(
@@ -171,16 +186,17 @@ def merge_rows(
 
     The keys of the rows must differ.
     """
-    stage(cursor, table, columns, rows)
+    staged = stage(cursor, table, columns, map(encode_row, rows))
     others = [column for column in columns if column != key]
     cursor.execute(
         sql.SQL(
-            "INSERT INTO {table} AS old ({columns}) SELECT {columns} FROM staged"
+            "INSERT INTO {table} AS old ({columns}) SELECT {columns} FROM {staged}"
             " ON CONFLICT ({key}) DO UPDATE SET ({others}) = ROW({excluded})"
             " WHERE ({old}) IS DISTINCT FROM ({excluded})"
         ).format(
             table=_name(table),
             columns=_names(columns),
+            staged=_name(staged),
             key=sql.Identifier(key),
             others=_names(others),
             excluded=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in others),
@@ -190,17 +206,21 @@ def merge_rows(
     return cursor.rowcount
 
 
-def stage(
-    cursor: Cursor, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
-    """Put rows into a temporary table ``staged``, shaped like the columns of ``table``."""
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.staged")
+def stage(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> str:
+    """Put rows into a temporary table shaped like the columns of ``table``; its name.
+
+    The table outlives the transaction, empty, so that a connection creates it but once.
+    """
+    staged = f"pg_temp.staged_{table.rpartition('.')[2]}"
     cursor.execute(
         sql.SQL(
-            "CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA"
-        ).format(_names(columns), _name(table))
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS"
+            " AS SELECT {} FROM {} WITH NO DATA"
+        ).format(sql.Identifier(staged.partition(".")[2]), _names(columns), _name(table))
     )
-    copy_rows(cursor, "pg_temp.staged", columns, rows)
+    cursor.execute(sql.SQL("DELETE FROM {}").format(_name(staged)))
+    copy_in(cursor, staged, columns, rows)
+    return staged
 
 
 def _name(table: str) -> sql.Identifier:
@@ -209,34 +229,3 @@ def _name(table: str) -> sql.Identifier:
 
 def _names(columns: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
-
-
-def _line(values: Sequence[Any]) -> str:
-    """A row in COPY's text format. Few rows have anything to escape, so first look, then do."""
-    texts = [value if value.__class__ is str else _literal(value) for value in values]
-    line = "\t".join(texts)
-    nulls = len([value for value in values if value is None])  # count() would ask every UUID
-    if (
-        line.count("\\") == nulls
-        and line.count("\t") == len(texts) - 1
-        and "\n" not in line
-        and "\r" not in line
-    ):
-        return line + "\n"
-    escaped = (
-        text if value is None else text.translate(_ESCAPES) for value, text in zip(values, texts)
-    )
-    return "\t".join(escaped) + "\n"
-
-
-def _literal(value: object) -> str:
-    """PostgreSQL's spelling of a value that is no text."""
-    if value is None:
-        return "\\N"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return value.hex
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)

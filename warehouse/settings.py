@@ -18,11 +18,11 @@ class Settings(BaseSettings):
     database_url: PostgresDsn
     rabbitmq_url: AmqpDsn
 
-    chunk_rows: int = Field(default=1000, ge=1, le=100_000)  # rows of a bulk message
-    window_messages: int = Field(default=64, ge=1, le=10_000)  # on their way at once, bulk
-    batch_rows: int = Field(default=10_000, ge=1)  # rows of one transaction, about
+    chunk_rows: int = Field(default=5000, ge=1, le=100_000)  # rows of a bulk message
+    window_messages: int = Field(default=32, ge=1, le=10_000)  # on their way at once, bulk
+    batch_bytes: int = Field(default=3_000_000, ge=1)  # of messages in one transaction, about
     batch_linger_ms: int = Field(default=20, ge=0, le=150)  # wait for more before writing
-    prefetch: int = Field(default=256, ge=1, le=2000)  # unacknowledged messages of a consumer
+    prefetch: int = Field(default=500, ge=1, le=2000)  # unacknowledged messages of a consumer
     patience_seconds: float = Field(default=60, gt=0)  # for a service that is away
     ready_file: str | None = None  # exists while the consumer is connected to both services
     log_level: Literal["debug", "info", "warning", "error"] = "info"

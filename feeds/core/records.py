@@ -1,12 +1,12 @@
 """Where one record of delimited text ends and the next begins, and which fields it has.
 
-Producer and consumer share this: both cut the same bytes into the same records, so that a bulk
-message can carry the lines of a file as they came.
+Producer and consumer share this: both see the same records in the same lines, so that a bulk
+message can carry the lines of a file as they came. A line here has lost its line feed; a carriage
+return before it is still there.
 """
 
 import csv
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from feeds.core.declaration import Dialect, Feed
@@ -18,6 +18,9 @@ _COMPLAINTS = {
     "expected after": "text after a closing quote",
     "new-line character": "a carriage return outside quotes",
 }
+
+# ASCII's own separators, of units and of records: for fields that may hold all the usual ones.
+FIELD_END, ROW_END = b"\x1f", b"\x1e"
 
 # A quoted field may hold line breaks; a record that spans more than this is an unclosed quote.
 MAX_RECORD_LINES = 100
@@ -83,7 +86,7 @@ def parse_header(raw: bytes, feed: Feed) -> tuple[str, ...]:
     Raises:
         MalformedRecord: other columns than the feed has.
     """
-    found = tuple(name.strip() for name in parse_fields(_without_line_break(raw), feed.dialect))
+    found = tuple(name.strip() for name in parse_fields(raw.rstrip(b"\r\n"), feed.dialect))
     missing = [name for name in feed.header if name not in found]
     unknown = [name for name in found if name not in feed.header]
     if missing or unknown or len(set(found)) < len(found):
@@ -103,55 +106,73 @@ def _quoted(feed: Feed) -> str:
     return repr(feed.dialect.delimiter.join(feed.header))
 
 
+def whole_records(lines: Sequence[bytes], dialect: Dialect, width: int) -> tuple[int, list[int]]:
+    """Where a sequence of lines may be cut, if more lines follow.
+
+    Returns how many of the lines form records whatever follows, and which of these lines, by
+    index, continue a record of an earlier line.
+    """
+    inner: list[int] = []
+    position = 0
+    for index in open_lines(lines, dialect):
+        if index < position:
+            continue
+        end = _record_end(lines, index, dialect, width)
+        if end is None:
+            return index, inner
+        inner += range(index + 1, end)
+        position = end
+    return len(lines), inner
+
+
 def split_records(
-    lines: Iterable[bytes], dialect: Dialect, width: int, first_line: int = 1
+    lines: Sequence[bytes], dialect: Dialect, width: int, first_line: int = 1
 ) -> Iterator[Record]:
-    """Cut physical lines into records of ``width`` fields, none lost and none swallowed.
+    """Put physical lines together to records of ``width`` fields, none lost and none swallowed.
 
     A record goes on over a line break only where that makes a well-formed record. Otherwise an
     unclosed quote costs its own line and not the good rows below it.
     """
-    source = iter(lines)
-    returned: deque[bytes] = deque()  # lines read ahead in vain, to be read again
-    line = first_line
-    while (first := _next_line(returned, source)) is not None:
-        taken = [first]
-        if _is_open(first, dialect):
-            taken += _until_closed(returned, source, dialect)
-            if len(taken) > 1 and not _is_well_formed(b"".join(taken), dialect, width):
-                returned.extendleft(reversed(taken[1:]))
-                taken = [first]
-        yield Record(line, _without_line_break(b"".join(taken)))
-        line += len(taken)
+    index = 0
+    while index < len(lines):
+        record, index = record_at(lines, index, dialect, width, first_line)
+        yield record
 
 
-def _next_line(returned: deque[bytes], source: Iterator[bytes]) -> bytes | None:
-    return returned.popleft() if returned else next(source, None)
+def record_at(
+    lines: Sequence[bytes], index: int, dialect: Dialect, width: int, first_line: int
+) -> tuple[Record, int]:
+    """The record that begins with the line at ``index``, and the index after it."""
+    end = _record_end(lines, index, dialect, width) or index + 1
+    return Record(first_line + index, b"\n".join(lines[index:end]).removesuffix(b"\r")), end
 
 
-def _is_open(text: bytes, dialect: Dialect) -> bool:
-    return dialect.quote is not None and text.count(dialect.quote.encode()) % 2 == 1
+def open_lines(lines: Sequence[bytes], dialect: Dialect) -> list[int]:
+    """The indexes of the lines with an odd number of quotes."""
+    if dialect.quote is None:
+        return []
+    quote = dialect.quote.encode()
+    return [n for n, line in enumerate(lines) if quote in line and line.count(quote) % 2]
 
 
-def _until_closed(returned: deque[bytes], source: Iterator[bytes], dialect: Dialect) -> list[bytes]:
-    """The lines up to the one whose odd count of quotes closes what is open."""
-    taken: list[bytes] = []
-    while len(taken) < MAX_RECORD_LINES:
-        following = _next_line(returned, source)
-        if following is None:
-            break
-        taken.append(following)
-        if _is_open(following, dialect):
-            break
-    return taken
+def _record_end(lines: Sequence[bytes], start: int, dialect: Dialect, width: int) -> int | None:
+    """The index after the record that begins at ``start``; None: that takes more lines to tell."""
+    if not _is_open(lines[start], dialect):
+        return start + 1
+    limit = start + 1 + MAX_RECORD_LINES
+    for last in range(start + 1, min(len(lines), limit)):
+        if _is_open(lines[last], dialect):
+            found = b"\n".join(lines[start : last + 1])
+            return last + 1 if _is_well_formed(found, dialect, width) else start + 1
+    return None if len(lines) < limit else start + 1
+
+
+def _is_open(line: bytes, dialect: Dialect) -> bool:
+    return dialect.quote is not None and line.count(dialect.quote.encode()) % 2 == 1
 
 
 def _is_well_formed(raw: bytes, dialect: Dialect, width: int) -> bool:
     try:
-        return len(parse_fields(_without_line_break(raw), dialect)) == width
+        return len(parse_fields(raw.removesuffix(b"\r"), dialect)) == width
     except MalformedRecord:
         return False
-
-
-def _without_line_break(raw: bytes) -> bytes:
-    return raw.removesuffix(b"\n").removesuffix(b"\r")

@@ -20,7 +20,12 @@ from warehouse.postgres import Connection, connect
 
 TABLES = [feed.table for feed in FEEDS.values()] + [
     "raw.rejected_events",
+    "raw.imports",
+    "raw.receipts",
+    "raw.dead_letters",
+    "raw.suspects",
     "crm.users_dim",
+    "crm.user_history",
     "reports.user_events_daily",
     "meta.etl_runs",
 ]

@@ -17,6 +17,8 @@ from consumer.writer import RawTables
 from etls.catalogue import ETLS
 from etls.runner import run_etl
 from feeds import FEEDS
+from feeds.core.records import parse_header, split_records
+from feeds.core.rows import Accepted, read_records, validate
 from tests import oracle
 from tests.builders import SAMPLES, USER_EVENTS, UserEvent, delivery
 from tests.integration.conftest import Database, run
@@ -222,22 +224,26 @@ def test_the_sample_equals_the_oracle_whatever_the_order(warehouse: Warehouse) -
     once = warehouse.everything()
     warehouse.process(*days)
     assert warehouse.everything() == once, "twice"
-    warehouse.database.rows("TRUNCATE crm.users_dim, reports.user_events_daily, meta.etl_runs")
+    warehouse.database.rows(
+        "TRUNCATE crm.users_dim, crm.user_history, reports.user_events_daily, meta.etl_runs"
+    )
     warehouse.process(*reversed(days))
     assert warehouse.everything() == once, "backwards"
 
 
 def sample_events() -> list[UserEvent]:
     """The good rows of the sample."""
-    content = (SAMPLES / "user_events.csv").read_bytes()
-    parcel = unpack(delivery(content, CSV), FEEDS)
+    lines = (SAMPLES / "user_events.csv").read_bytes().split(b"\n")
+    header = parse_header(lines[0], USER_EVENTS)
+    records = split_records(lines[1:], USER_EVENTS.dialect, len(header))
     names = USER_EVENTS.columns[:-1]
     return [
         UserEvent(
-            **{name: value or "" for name, value in zip(names, accepted.values)},
-            received_at=f"{accepted.values[-1]:%Y-%m-%d %H:%M:%S.%f}",
+            **{name: value or "" for name, value in zip(names, verdict.values)},
+            received_at=f"{verdict.values[-1]:%Y-%m-%d %H:%M:%S.%f}",
         )
-        for accepted in parcel.accepted
+        for row in read_records(USER_EVENTS, header, records)
+        if isinstance(verdict := validate(USER_EVENTS, row), Accepted)
     ]
 
 

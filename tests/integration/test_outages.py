@@ -22,7 +22,7 @@ from tests.integration.conftest import (
 from tests.integration.test_ingestion import many_events, stored_exactly
 from warehouse.postgres import connect
 
-COUNT = 60_000
+COUNT = 300_000
 
 
 @pytest.fixture(name="stack")

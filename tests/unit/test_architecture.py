@@ -39,16 +39,16 @@ def test_a_part_imports_only_what_it_may(part: str) -> None:
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("pika", "warehouse/rabbitmq.py"), ("psycopg2", "warehouse/postgres.py")],
+    [("pika", "warehouse/rabbitmq"), ("psycopg2", "warehouse/postgres.py")],
 )
-def test_one_module_knows_each_driver(library: str, home: str) -> None:
+def test_one_place_knows_each_driver(library: str, home: str) -> None:
     knowing = {
         str(path.relative_to(HOUSE))
         for part in PARTS
         for path in modules(part)
         if any(name.split(".")[0] == library for name in imports(path))
     }
-    assert knowing == {home}
+    assert knowing and all(path.startswith(home) for path in knowing)
 
 
 @pytest.mark.parametrize(

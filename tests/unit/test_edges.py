@@ -22,8 +22,8 @@ def _fresh_settings(
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BATCH_ROWS", "17")
-    assert settings().batch_rows == 17
+    monkeypatch.setenv("BATCH_BYTES", "17")
+    assert settings().batch_bytes == 17
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from feeds.core.records import (
     parse_fields,
     parse_header,
     split_records,
+    whole_records,
 )
 from tests.builders import USER_EVENTS
 
@@ -23,7 +24,7 @@ INTERACTIONS = Dialect(quote="'", has_header=False, skip_space=True)
 
 
 def split(text: bytes, width: int, dialect: Dialect = COMMA) -> list[Record]:
-    return list(split_records(io.BytesIO(text), dialect, width))
+    return list(split_records(text.removesuffix(b"\n").split(b"\n"), dialect, width))
 
 
 def test_a_line_is_a_record_and_keeps_its_number() -> None:
@@ -48,7 +49,7 @@ def test_an_unclosed_quote_before_a_quoted_field_does_not_swallow_it() -> None:
 
 
 def test_a_quote_that_never_closes_is_given_up_after_a_bounded_look_ahead() -> None:
-    lines = [b'a,"open\n'] + [b"b,c\n"] * (3 * MAX_RECORD_LINES)
+    lines = [b'a,"open'] + [b"b,c"] * (3 * MAX_RECORD_LINES)
     records = list(split_records(lines, COMMA, 2))
     assert len(records) == len(lines)
 
@@ -99,7 +100,7 @@ def test_a_wrong_header_is_named(header: bytes, complaint: str) -> None:
 FIELD = st.text(st.characters(exclude_characters="\x00\r", codec="utf-8"), max_size=8)
 
 
-@given(st.lists(st.lists(FIELD, min_size=3, max_size=3), max_size=8))
+@given(st.lists(st.lists(FIELD, min_size=3, max_size=3), min_size=1, max_size=8))
 def test_what_csv_writes_is_read_back(rows: list[list[str]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
@@ -107,9 +108,24 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]]) -> None:
     assert [parse_fields(record.raw, COMMA) for record in records] == rows
 
 
-@given(st.lists(st.binary(max_size=12).map(lambda raw: raw.replace(b"\n", b'"') + b"\n")))
+LINE = st.text(',"\rx', max_size=6).map(str.encode)
+
+
+@given(st.lists(LINE))
 def test_no_byte_is_lost_whatever_comes(lines: list[bytes]) -> None:
     records = list(split_records(lines, COMMA, 2))
-    rejoined = b"".join(record.raw.replace(b"\r", b"") + b"\n" for record in records)
-    assert rejoined == b"".join(lines).replace(b"\r", b"")
+    rejoined = b"\n".join(record.raw for record in records)
+    assert rejoined.replace(b"\r", b"") == b"\n".join(lines).replace(b"\r", b"")
     assert [r.line for r in records] == sorted({r.line for r in records})
+
+
+@given(st.lists(LINE, min_size=1), st.lists(LINE))
+def test_lines_cut_where_they_may_be_make_the_same_records(
+    lines: list[bytes], following: list[bytes]
+) -> None:
+    count, inner = whole_records(lines, COMMA, 2)
+    whole = list(split_records(lines + following, COMMA, 2))
+    first = list(split_records(lines[:count], COMMA, 2))
+    rest = list(split_records(lines[count:] + following, COMMA, 2, count + 1))
+    assert first + rest == whole
+    assert len(first) == count - len(inner)

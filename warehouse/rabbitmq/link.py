@@ -1,4 +1,4 @@
-"""The one module that knows pika: a link to RabbitMQ that serves itself and comes back by itself.
+"""A link to RabbitMQ that serves itself and comes back by itself.
 
 A link is one connection with one channel, run by a thread of its own, so that heartbeats are
 answered however long the caller is busy. What happens arrives as events in a queue; what the
@@ -24,17 +24,10 @@ from pika.exceptions import AuthenticationError, ProbableAuthenticationError
 from warehouse.errors import SettingsError
 from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
 from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
+from warehouse.rabbitmq.topology import declare
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to connect
 _RECEIPTS_EXPIRE_MS = 3_600_000  # an abandoned import's receipts are dropped after an hour
-_QUEUE_ARGUMENTS = {
-    "x-queue-type": "quorum",
-    "x-dead-letter-exchange": DEAD_LETTERS,
-    # With these two a dead letter leaves its queue only when the other one has confirmed it.
-    "x-dead-letter-strategy": "at-least-once",
-    "x-overflow": "reject-publish",
-    "x-delivery-limit": 20,  # RabbitMQ 4's default; 3.10 has none
-}
 
 
 class _Unconfirmed:
@@ -72,7 +65,7 @@ class Link:
             url: amqp or amqps URL.
             name: how the broker's management page shows the connection.
             feeds: the feeds whose queues exist once the link is open.
-            prefetch: how many unacknowledged deliveries may be here; 0 takes no deliveries.
+            prefetch: how many unacknowledged deliveries of a queue may be here; 0 takes none.
             receipts: name of a queue of our own where receipts for our messages arrive.
         """
         try:
@@ -127,10 +120,10 @@ class Link:
         self._hand_over(partial(self._publish_all, list(messages)))
 
     def settle(self, outcomes: Sequence[tuple[Delivery, Receipt]]) -> None:
-        """Answer and acknowledge deliveries, the dead-lettered ones to the dead-letter queue.
+        """Answer and acknowledge deliveries.
 
-        The deliveries must be all that were taken and not settled yet. Those of a channel that
-        is gone are passed over: the broker brings them again.
+        They must be the first of those that were taken and not settled yet. Those of a channel
+        that is gone are passed over: the broker brings them again.
         """
         self._hand_over(partial(self._settle_all, outcomes))
 
@@ -197,13 +190,7 @@ class Link:
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(lambda _: self._reopen("the broker cancelled a consumer"))
         channel.add_on_return_callback(self._on_returned)
-        channel.exchange_declare(EXCHANGE, "topic", durable=True)
-        channel.exchange_declare(DEAD_LETTERS, "fanout", durable=True)
-        channel.queue_declare(DEAD_LETTERS, durable=True, arguments={"x-queue-type": "quorum"})
-        channel.queue_bind(DEAD_LETTERS, DEAD_LETTERS)
-        for feed in self._feeds:
-            channel.queue_declare(queue_of(feed), durable=True, arguments=_QUEUE_ARGUMENTS)
-            channel.queue_bind(queue_of(feed), EXCHANGE, routing_key=feed)
+        declare(channel, tuple(self._feeds))
         if self._receipts is not None:
             channel.queue_declare(
                 self._receipts, durable=True, arguments={"x-expires": _RECEIPTS_EXPIRE_MS}
@@ -222,6 +209,7 @@ class Link:
             channel.basic_qos(prefetch_count=self._prefetch)
             for feed in self._feeds:
                 self._consume(channel, queue_of(feed), feed, auto_ack=False)
+            self._consume(channel, DEAD_LETTERS, DEAD_LETTERS, auto_ack=False)
 
     def _consume(self, channel: Channel, queue: str, feed: str, *, auto_ack: bool) -> None:
         channel.basic_consume(queue, partial(self._on_delivery, feed), auto_ack=auto_ack)
@@ -293,11 +281,7 @@ class Link:
         for delivery, receipt in current:
             if delivery.reply_to and delivery.message_id:
                 self._send_receipt(channel, delivery, receipt)
-            if receipt.dead_lettered:
-                channel.basic_reject(delivery.tag, requeue=False)
-        handled = [d.tag for d, r in current if not r.dead_lettered]
-        if handled:
-            channel.basic_ack(max(handled), multiple=True)
+        channel.basic_ack(max(delivery.tag for delivery, _ in current), multiple=True)
 
     def _send_receipt(self, channel: Channel, delivery: Delivery, receipt: Receipt) -> None:
         # Ahead of the acknowledgement on the same channel: if this is lost, that is lost too,

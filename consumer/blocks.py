@@ -1,0 +1,246 @@
+"""Blocks: rows of one message in the very form in which COPY takes them.
+
+A block is made either of many rows at once, from columns, or of rows that the model has accepted
+one by one. What a block says of its rows, beside their form, is what a reject would have to say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+from xxhash import xxh3_128_digest
+
+from feeds.core.columns import Columns, Sheet
+from feeds.core.declaration import Feed
+from feeds.core.rows import VARIANT_OCTET, VERSION_OCTET, Accepted, Row, identity_seed
+from warehouse.copy_format import EPOCH, encode_row, instant_to_number
+
+COLUMNS = ("event_id", "imported_at", "line")  # what ingestion adds, ahead of a feed's columns
+
+_UNIX = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH_MICROSECONDS = instant_to_number(_UNIX)
+_EPOCH_DAYS = (_UNIX - EPOCH).days
+
+
+@dataclass(frozen=True)
+class Block:
+    """Encoded rows; ``offsets`` says where each begins, and at last where they end."""
+
+    data: bytes
+    offsets: Sequence[int]
+    packed_ids: bytes
+    lines: Sequence[int]
+    payloads: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def ids(self) -> list[bytes]:
+        """The event_id of each row."""
+        return [self.packed_ids[n : n + 16] for n in range(0, len(self.packed_ids), 16)]
+
+    @property
+    def samples(self) -> tuple[bytes, bytes]:
+        """The ids of the first and the last row: where both are new, most likely all are."""
+        return self.packed_ids[:16], self.packed_ids[-16:]
+
+    def halves(self) -> tuple["Block", "Block"]:
+        """The same rows as two blocks."""
+        middle = len(self) // 2
+        return self._part(0, middle), self._part(middle, len(self))
+
+    def row(self, index: int) -> Row:
+        """What a reject of this row would have to say."""
+        event_id = UUID(bytes=self.packed_ids[16 * index : 16 * index + 16])
+        return Row(int(self.lines[index]), self.payloads[index], event_id, {})
+
+    def _part(self, start: int, end: int) -> "Block":
+        first = self.offsets[start]
+        return Block(
+            self.data[first : self.offsets[end]],
+            [offset - first for offset in self.offsets[start : end + 1]],
+            self.packed_ids[16 * start : 16 * end],
+            self.lines[start:end],
+            self.payloads[start:end],
+        )
+
+
+def block_of_rows(accepted: Sequence[Accepted], imported_at: datetime) -> Block:
+    """A block of rows that the model has accepted."""
+    rows = [a.row for a in accepted]
+    return block_of_values(rows, [a.values for a in accepted], imported_at)
+
+
+def block_of_values(
+    rows: Sequence[Row], values: Sequence[tuple[object, ...]], imported_at: datetime
+) -> Block:
+    """A block of rows with the values of the columns that follow ingestion's own."""
+    encoded = [
+        encode_row((row.event_id, imported_at, row.line, *others))
+        for row, others in zip(rows, values)
+    ]
+    return Block(
+        b"".join(encoded),
+        [0, *accumulate(map(len, encoded))],
+        b"".join(row.event_id.bytes for row in rows),
+        [row.line for row in rows],
+        [row.payload for row in rows],
+    )
+
+
+def block_of_columns(
+    feed: Feed,
+    sheet: Sheet,
+    columns: Columns,
+    *,
+    order: Sequence[int],
+    lines: Sequence[int],
+    payloads: Sequence[bytes],
+    imported_at: datetime,
+    ids: NDArray[np.uint8] | None = None,
+) -> Block:
+    """A block of the good rows of a sheet.
+
+    Args:
+        order: for each column of the table, its place in the sheet.
+        lines: the number of each good row.
+        payloads: its bytes.
+        ids: its event_id, if that does not follow from the others.
+    """
+    values = [columns.values[place] for place in order]
+    if len(lines) < len(sheet.starts):
+        chosen = columns.good
+        sheet = Sheet(sheet.buffer, sheet.starts[chosen], sheet.lengths[chosen])
+        values = [None if found is None else found[chosen] for found in values]
+    if ids is None:
+        event_time = feed.header.index(feed.event_time) if feed.event_time else None
+        instants = None if event_time is None else values[event_time]
+        ids = _identify(feed, lines, payloads, instants)
+    head = _heads(2 + sheet.starts.shape[1] + 1, ids, imported_at, lines)
+    data, offsets = _assemble(head, sheet, order, values)
+    return Block(data, offsets, ids.tobytes(), lines, payloads)
+
+
+def _identify(
+    feed: Feed, lines: Sequence[int], payloads: Sequence[bytes], instants: NDArray[Any] | None
+) -> NDArray[np.uint8]:
+    """``feeds.core.rows.identify`` for many rows."""
+    seeds = map(identity_seed(feed).__add__, lines)
+    digests = b"".join(map(xxh3_128_digest, payloads, seeds))
+    ids = np.frombuffer(bytearray(digests), np.uint8).reshape(-1, 16)
+    milliseconds = np.zeros(len(ids), ">i8")
+    if instants is not None:
+        milliseconds[:] = np.maximum(instants.astype("datetime64[ms]").astype(np.int64), 0)
+    ids[:, :6] = milliseconds.view(np.uint8).reshape(-1, 8)[:, 2:]
+    ids[:, 6] = ids[:, 6] & 0x0F | VERSION_OCTET
+    ids[:, 8] = ids[:, 8] & 0x3F | VARIANT_OCTET
+    return ids
+
+
+def _heads(
+    fields: int, ids: NDArray[np.uint8], imported_at: datetime, lines: Sequence[int]
+) -> NDArray[np.uint8]:
+    """What each row begins with: the count of its fields, and the columns of ingestion."""
+    first = Row(0, b"", UUID(int=0), {})
+    head = bytearray(encode_row((first.event_id, imported_at, first.line)))
+    head[:2] = fields.to_bytes(2, "big")
+    heads = np.tile(np.frombuffer(head, np.uint8), (len(ids), 1))
+    heads[:, 6:22] = ids
+    heads[:, -8:] = np.asarray(lines, ">i8").view(np.uint8).reshape(-1, 8)
+    return heads
+
+
+def _assemble(
+    heads: NDArray[np.uint8],
+    sheet: Sheet,
+    order: Sequence[int],
+    values: Sequence[NDArray[Any] | None],
+) -> tuple[bytes, list[int]]:
+    """Rows of a head and then each column: its length in four bytes, its bytes."""
+    numbers = [None if found is None else _big_endian(found) for found in values]
+    lengths = sheet.lengths[:, order]
+    for place, number in enumerate(numbers):
+        if number is not None:
+            lengths[:, place] = number.shape[1]
+    ends = np.cumsum(lengths + 4, axis=1)
+    offsets = np.concatenate(([0], np.cumsum(heads.shape[1] + ends[:, -1])))
+    places = offsets[:-1, None] + heads.shape[1] + ends - lengths  # where each value begins
+    out = _move_texts(sheet, order, [number is None for number in numbers], places, offsets[-1])
+    _write(out, offsets[:-1], heads)
+    for place, number in enumerate(numbers):
+        nulls = (lengths[:, place] == 0) & (number is None)
+        told = _big_endian(np.where(nulls, -1, lengths[:, place]), ">i4")
+        _write(out, places[:, place] - 4, told)
+        if number is not None:
+            _write(out, places[:, place], number)
+    return out[: offsets[-1]].tobytes(), offsets.tolist()
+
+
+def _move_texts(
+    sheet: Sheet,
+    order: Sequence[int],
+    is_text: Sequence[bool],
+    places: NDArray[np.int64],
+    total: int,
+) -> NDArray[np.uint8]:
+    """Rows in which only the texts stand at their places, and garbage between them.
+
+    All bytes move at once. A separator moves along with the field before it, to where the next
+    length is written afterwards; a field that is no text moves out of the way, behind the rows.
+    """
+    moves = np.full_like(sheet.starts, total)
+    for place, column in enumerate(order):
+        if is_text[place]:
+            moves[:, column] = places[:, place] - sheet.starts[:, column]
+    text, origin = _bytes_of(sheet)
+    out = np.empty(total + len(sheet.buffer), np.uint8)
+    out[origin + np.repeat(moves.ravel(), sheet.lengths.ravel() + 1)] = text
+    return out
+
+
+def _bytes_of(sheet: Sheet) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of a sheet's rows, each field with its separator, and where each byte is."""
+    lengths = (sheet.lengths + 1).sum(axis=1)
+    places = _count(int(lengths.sum()))
+    begins = np.cumsum(lengths) - lengths
+    gaps = sheet.starts[:, 0] - begins
+    if gaps.any():  # rows were left out
+        places = places + np.repeat(gaps, lengths)
+        return sheet.buffer[places], places
+    return sheet.buffer[: len(places)], places
+
+
+def _count(number: int) -> NDArray[np.int64]:
+    """0, 1, 2 and so on: always the same, so it is kept."""
+    rounded = 1 << number.bit_length()
+    return _counted(rounded)[:number]
+
+
+@lru_cache(maxsize=8)
+def _counted(number: int) -> NDArray[np.int64]:
+    return np.arange(number)
+
+
+def _big_endian(values: NDArray[Any], form: str = "") -> NDArray[np.uint8]:
+    """Numbers as PostgreSQL sends them, a row of bytes each."""
+    if values.dtype == "datetime64[us]":
+        values, form = values.astype(np.int64) + _EPOCH_MICROSECONDS, ">i8"
+    elif values.dtype == "datetime64[D]":
+        values, form = values.astype(np.int64) + _EPOCH_DAYS, ">i4"
+    packed = values.astype(form or ">i8")
+    return packed.view(np.uint8).reshape(-1, packed.itemsize)
+
+
+def _write(out: NDArray[np.uint8], places: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+    """Write rows of bytes, each at its place."""
+    width = rows.shape[1]
+    windows = as_strided(out, (len(out) - width + 1, width), (1, 1), writeable=True)
+    windows[places] = rows

@@ -1,0 +1,149 @@
+"""Bulk messages: most rows of one are read by columns, and only the others one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import compress
+
+import numpy as np
+
+from consumer.blocks import Block, block_of_columns
+from feeds.core.columns import column_readers, cut, read_columns
+from feeds.core.declaration import Dialect, Feed
+from feeds.core.records import (
+    FIELD_END,
+    ROW_END,
+    MalformedRecord,
+    Record,
+    parse_fields,
+    record_at,
+    split_records,
+)
+
+_FEW = 32  # lines that columns do not pay for
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Records that columns may read: their first lines, their bytes, and these without quotes."""
+
+    delimiter: bytes
+    line_end: bytes
+    numbers: Sequence[int] = field(default_factory=list)
+    payloads: Sequence[bytes] = field(default_factory=list)
+    texts: Sequence[bytes] = field(default_factory=list)
+
+
+def read_bulk(
+    feed: Feed, header: Sequence[str], body: bytes, first_line: int, imported_at: datetime
+) -> tuple[list[Block], list[Record]]:
+    """Delimited text, of which the first line has this number, without its header.
+
+    Returns the good rows, and the records that are in any doubt: the model has to look at them.
+    """
+    lines = body.split(b"\n")
+    if len(lines) < _FEW or column_readers(feed) is None:
+        return [], list(split_records(lines, feed.dialect, len(header), first_line))
+    groups, doubtful = _sort(lines, body, feed.dialect, len(header), first_line)
+    blocks = []
+    for group in groups:
+        if group.numbers:
+            block, others = _read(feed, header, group, imported_at)
+            blocks += [block] if block is not None else []
+            doubtful += others
+    return blocks, doubtful
+
+
+def _sort(
+    lines: list[bytes], body: bytes, dialect: Dialect, width: int, first_line: int
+) -> tuple[list[_Candidates], list[Record]]:
+    """Lines that are records as they are, records that have to be unquoted, and all others."""
+    is_plain = np.ones(len(lines), bool)
+    quoted: list[tuple[int, bytes, bytes]] = []
+    doubtful = []
+    following = 0
+    for index in _marked(lines, body, dialect):
+        if index < following:
+            continue  # inside the record before
+        record, following = record_at(lines, index, dialect, width, first_line)
+        is_plain[index:following] = False
+        text = _unquoted(record.raw, dialect, width)
+        if text is None:
+            doubtful.append(record)
+        else:
+            quoted.append((record.line, record.raw, text))
+    numbers: Sequence[int] = range(first_line, first_line + len(lines))
+    if following:
+        numbers, lines = list(compress(numbers, is_plain)), list(compress(lines, is_plain))
+    plain = _without_returns(lines, body)
+    groups = [_Candidates(dialect.delimiter.encode(), b"\n", numbers, plain, plain)]
+    if quoted:
+        groups.append(_Candidates(FIELD_END, ROW_END, *map(list, zip(*quoted))))
+    return groups, doubtful
+
+
+def _without_returns(lines: list[bytes], body: bytes) -> list[bytes]:
+    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in body else lines
+
+
+def _marked(lines: Sequence[bytes], body: bytes, dialect: Dialect) -> list[int]:
+    """The indexes of the lines that more has to be known of than where their delimiters are."""
+    text = np.frombuffer(body + b"\n", np.uint8)
+    marked = text == 0
+    if dialect.quote is not None:
+        marked |= text == ord(dialect.quote)
+        marked[:-1] |= (text[:-1] == ord("\r")) & (text[1:] != ord("\n"))
+    if dialect.skip_space:
+        marked |= text == ord(" ")
+    line_ends = np.flatnonzero(text == ord("\n"))
+    found = set(np.searchsorted(line_ends, np.flatnonzero(marked)).tolist())
+    if not _is_text(body):
+        found.update(n for n, line in enumerate(lines) if not _is_text(line))
+    return sorted(found)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        return raw.isascii() or bool(raw.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _unquoted(raw: bytes, dialect: Dialect, width: int) -> bytes | None:
+    """A record with separators that no field of it has; None where that does not do it."""
+    try:
+        fields = parse_fields(raw, dialect)
+    except MalformedRecord:
+        return None
+    text = FIELD_END.decode().join(fields).encode()
+    if len(fields) != width or text.count(FIELD_END) != width - 1:
+        return None
+    return None if ROW_END in text or b"\0" in text else text
+
+
+def _read(
+    feed: Feed, header: Sequence[str], group: _Candidates, imported_at: datetime
+) -> tuple[Block | None, list[Record]]:
+    sheet, good = cut(group.texts, len(header), group.delimiter, group.line_end)
+    columns = read_columns(feed, header, sheet)
+    good[good] = columns.good
+    numbers, payloads = group.numbers, group.payloads
+    others = []
+    if not good.all():
+        others = list(map(Record, compress(numbers, ~good), compress(payloads, ~good)))
+        numbers, payloads = list(compress(numbers, good)), list(compress(payloads, good))
+    if not numbers:
+        return None, others
+    order = [header.index(name) for name in feed.header]
+    return (
+        block_of_columns(
+            feed,
+            sheet,
+            columns,
+            order=order,
+            lines=numbers,
+            payloads=payloads,
+            imported_at=imported_at,
+        ),
+        others,
+    )

@@ -1,0 +1,84 @@
+"""A look at the broker: what waits in its queues, and whether these are as they have to be."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pika
+from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
+
+from warehouse.errors import BrokerUnavailable
+from warehouse.message import DEAD_LETTERS, EXCHANGE, queue_of
+from warehouse.rabbitmq import topology
+
+
+@contextmanager
+def _connection(url: object) -> Iterator[Any]:
+    parameters = pika.URLParameters(str(url))
+    parameters.client_properties = {"connection_name": "event-operator"}
+    try:
+        connection = pika.BlockingConnection(parameters)
+    except (AMQPConnectionError, OSError) as error:
+        cause = str(error) or type(error).__name__
+        raise BrokerUnavailable(f"RabbitMQ (RABBITMQ_URL) cannot be reached: {cause}") from None
+    try:
+        yield connection
+    except AMQPError as error:
+        raise BrokerUnavailable(f"RabbitMQ: {error}") from None
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def messages_waiting(url: object, feeds: Sequence[str]) -> dict[str, int]:
+    """How many messages of each feed nobody has taken yet.
+
+    Raises:
+        BrokerUnavailable: the broker cannot be reached.
+    """
+    with _connection(url) as connection:
+        return {feed: _depth(connection, queue_of(feed)) for feed in feeds}
+
+
+def _depth(connection: Any, queue: str) -> int:
+    channel = connection.channel()
+    try:
+        return int(channel.queue_declare(queue, passive=True).method.message_count)
+    except ChannelClosedByBroker:
+        return 0  # there is no such queue
+
+
+def version(url: object) -> tuple[int, ...]:
+    """The broker's version, such as (3, 10, 8)."""
+    with _connection(url) as connection:
+        # pika shows what the server said of itself on the connection underneath.
+        found = connection._impl.server_properties["version"]  # pylint: disable=protected-access
+        return tuple(int(part) for part in found.split(".")[:3])
+
+
+def differences(url: object, feeds: Sequence[str]) -> dict[str, str]:
+    """What of the topology is missing or other than declared, and the broker's words for it."""
+    found = {}
+    with _connection(url) as connection:
+        for name, method, arguments in _declarations(feeds):
+            channel = connection.channel()
+            try:
+                getattr(channel, method)(**arguments)
+                channel.close()
+            except ChannelClosedByBroker as error:
+                found[name] = error.reply_text
+    return found
+
+
+def _declarations(feeds: Sequence[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each part by itself: whether it is there, and, if it is, whether we would declare it so."""
+    exchanges = {EXCHANGE: "topic", DEAD_LETTERS: "fanout"}
+    for name, kind in exchanges.items():
+        wanted = {"exchange": name, "exchange_type": kind, "durable": True}
+        yield f"exchange {name}", "exchange_declare", {"exchange": name, "passive": True}
+        yield f"exchange {name}", "exchange_declare", wanted
+    queues = {queue_of(feed): topology.EVENT_QUEUE for feed in feeds}
+    for name, arguments in {**queues, DEAD_LETTERS: topology.DEAD_LETTER_QUEUE}.items():
+        wanted = {"queue": name, "durable": True, "arguments": arguments}
+        yield f"queue {name}", "queue_declare", {"queue": name, "passive": True}
+        yield f"queue {name}", "queue_declare", wanted
