@@ -5,8 +5,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md ./
 # The dependencies alone first: a change of the code does not install them anew.
-RUN mkdir consumer etls feeds feeds/core producer warehouse sql \
- && touch consumer/__init__.py etls/__init__.py feeds/__init__.py feeds/core/__init__.py producer/__init__.py warehouse/__init__.py \
+RUN mkdir consumer etls feeds feeds/core ops producer warehouse warehouse/rabbitmq sql \
+ && for part in consumer etls feeds feeds/core ops producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
  && /venv/bin/pip install --quiet --constraint constraints.txt . \
  && /venv/bin/pip uninstall --quiet --yes event-warehouse
 
@@ -20,6 +20,7 @@ COPY warehouse warehouse
 COPY producer producer
 COPY consumer consumer
 COPY etls etls
+COPY ops ops
 COPY sql sql
 COPY data data
 USER warehouse

@@ -9,6 +9,11 @@ SOURCE ?=
 IMPORT_DATE ?=
 FROM ?=
 TO ?=
+ROUNDS ?= 15
+SEED ?=
+REASON ?=
+SINCE ?=
+DRY_RUN ?=
 INSTANCE ?= main
 KEEP_DATA ?=
 N ?= 1
@@ -35,7 +40,7 @@ ETLS := users_dim user_events_daily
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench consumer data e2e etls feeds producer stack tests warehouse
+PACKAGES := bench chaos consumer data e2e etls feeds ops producer stack tests warehouse
 
 .PHONY: help
 help: ## list the commands
@@ -66,6 +71,7 @@ ifeq ($(SOURCE),)
 else
 	@$(RUN_WITH_FILES) python -m producer --feed $(FEED) $(SOURCE)
 endif
+	@$(RUN) python -m ops audit --quiet
 
 .PHONY: $(ETLS)
 users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=
@@ -73,9 +79,22 @@ user_events_daily: ready ## events per day by type; IMPORT_DATE=2020-12-05, or F
 $(ETLS):
 	@$(RUN) python -m etls run $@ $(DATES)
 
+.PHONY: audit
+audit: ready ## what became of every row ever published; exit 1 if it does not add up
+	@$(RUN) python -m ops audit --rows
+
 .PHONY: rejects
-rejects: ready ## rejected rows by feed and reason
+rejects: ready ## rejected rows and dead letters by feed and reason
 	@$(PSQL) -f - <sql/rejects.sql
+
+.PHONY: replay
+replay: ready ## publish again what was set aside; FEED=name REASON=code SINCE=2020-12-06 DRY_RUN=1
+	@$(RUN) python -m ops replay --feed '$(if $(filter command environment,$(origin FEED)),$(FEED))' \
+	  --reason '$(REASON)' --since '$(SINCE)' $(if $(DRY_RUN),--dry-run)
+
+.PHONY: doctor
+doctor: ready ## whether what makes the promise true is in place; exit 1 if not
+	@$(RUN) python -m ops doctor
 
 .PHONY: env
 env: ready ## print settings for other clients: eval "$(make -s env)"
@@ -108,6 +127,10 @@ lint_docker: $(TOOLS_READY) ## the same, in a container where there is Docker
 .PHONY: format
 format: $(VENV) ## black and isort, writing
 	@.venv/bin/black --quiet . && .venv/bin/isort --quiet .
+
+.PHONY: chaos
+chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=15 SEED=n
+	@stack/test.sh python -m chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: e2e
 e2e: $(TOOLS_READY) ## the whole system on services of its own, compared row by row; leaves nothing behind

@@ -40,7 +40,10 @@ def stored() -> int:
 
 def start_afresh() -> None:
     """Empty tables, and nothing left to write for PostgreSQL from the round before."""
-    execute("TRUNCATE raw.user_events, raw.rejected_events, raw.receipts")
+    execute(
+        "TRUNCATE raw.user_events, raw.rejected_events, raw.imports, raw.receipts,"
+        " raw.dead_letters, raw.suspects"
+    )
     execute("CHECKPOINT")
 
 

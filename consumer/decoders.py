@@ -36,6 +36,9 @@ from warehouse.message import (
     Manifest,
 )
 
+# The bindings of CloudEvents for AMQP 1.0 and, by Knative and the SDKs, for RabbitMQ.
+_ATTRIBUTE_PREFIXES = ("ce-", "cloudEvents:", "cloudEvents_")
+
 
 class UndecodableMessage(ValueError):
     """There is no telling which events this message holds: the text says why."""
@@ -63,6 +66,8 @@ def decode(delivery: Delivery, feeds: Mapping[str, Feed], imported_at: datetime)
     if MALFORMED in delivery.headers:
         return Contents(feed, [_cut_row(feed, delivery)])
     content_type, charset = _content_type(delivery.content_type)
+    if is_cloudevent(delivery) and content_type in ("", JSON):
+        return Contents(feed, [_row_of_attributes(feed, delivery)])
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UndecodableMessage(f"charset {charset!r}: only UTF-8 is read")
     if content_type == CSV:
@@ -149,6 +154,20 @@ def _row_of_cloudevent(feed: Feed, position: int, envelope: object) -> Row:
     content = b"cloudevent\0%s" % json.dumps([envelope["source"], envelope["id"]]).encode()
     fields = data if isinstance(data, dict) else {}
     return read_object(feed, position, to_json(data), data, identify(feed, 0, content, fields))
+
+
+def is_cloudevent(delivery: Delivery) -> bool:
+    """Whether the message is a CloudEvent in binary mode: its attributes are headers."""
+    return any(f"{prefix}id" in delivery.headers for prefix in _ATTRIBUTE_PREFIXES)
+
+
+def _row_of_attributes(feed: Feed, delivery: Delivery) -> Row:
+    headers = delivery.headers
+    prefix, *_ = (p for p in _ATTRIBUTE_PREFIXES if f"{p}id" in headers)
+    envelope = {"id": headers[f"{prefix}id"], "source": headers.get(f"{prefix}source")}
+    if not envelope["source"]:
+        raise UndecodableMessage("a CloudEvent has a source")
+    return _row_of_cloudevent(feed, 1, {**envelope, "data": _load(delivery.body)})
 
 
 def _load(body: bytes) -> object:

@@ -23,15 +23,13 @@ from warehouse.errors import BrokenEnvironment, DatabaseUnavailable, WarehouseEr
 from warehouse.link_events import Lost, Opened
 from warehouse.message import Delivery, Receipt
 from warehouse.rabbitmq import Link
+from warehouse.settings import HANDLER_SECONDS, LONGEST_HOLD
 
 _IDLE = 1.0  # seconds between looks at the stop flag when nothing arrives
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to write
 _LONGEST_REPAIR = 300.0  # seconds between attempts while the environment is broken
-# Seconds with a batch in hand, after which it is given back: half of RabbitMQ's consumer_timeout.
-_LONGEST_HOLD = 900.0
 _SUSPICIOUS = 2  # deliveries without an acknowledgement, after which a message is handled alone
 _POISONOUS = 3  # times that a message handled alone may have ended a consumer
-_HANDLER_SECONDS = 60  # a batch that takes longer to decode ends this process
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -201,9 +199,7 @@ class Service:
         with _watched():
             return [unpack(delivery, self._feeds)]
 
-    def _persist(
-        self, attempt: Callable[[], T], patience: float | None = _LONGEST_HOLD
-    ) -> T | None:
+    def _persist(self, attempt: Callable[[], T], patience: float | None = LONGEST_HOLD) -> T | None:
         """The result of an attempt on the database, repeated until it succeeds.
 
         None if told to stop meanwhile; a batch in hand is tried once all the same.
@@ -239,7 +235,7 @@ class Service:
 @contextmanager
 def _watched() -> Iterator[None]:
     """Decoding that hangs ends this process, so that its messages are delivered again."""
-    faulthandler.dump_traceback_later(_HANDLER_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(HANDLER_SECONDS, exit=True)
     try:
         yield
     finally:

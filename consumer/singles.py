@@ -7,6 +7,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from consumer.blocks import Block, block_of_columns
+from consumer.decoders import is_cloudevent
 from feeds.core.columns import cut, read_columns
 from feeds.core.declaration import Feed
 from feeds.core.records import FIELD_END, ROW_END
@@ -24,6 +25,7 @@ def can_be_together(delivery: Delivery) -> bool:
         and not delivery.redeliveries
         and SOURCE not in delivery.headers
         and IMPORTED_AT not in delivery.headers
+        and not (delivery.headers and is_cloudevent(delivery))
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from feeds import FEEDS, feed_named
 from feeds.core.declaration import Feed
 from producer.encoding import bulk_messages, event_messages, with_manifest
-from producer.outbox import Outbox
 from producer.progress import ProgressDisplay
 from producer.sources import check_readable, open_source
 from warehouse.entry import Parser, run_command
 from warehouse.errors import SourceError, UsageError
 from warehouse.message import Message
+from warehouse.outbox import Outbox
 from warehouse.rabbitmq import Link
 from warehouse.settings import settings
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from producer.outbox import Outbox
+from warehouse.outbox import Outbox
 
 _PLAIN_EVERY = 5.0  # seconds between lines where no terminal can redraw one
 

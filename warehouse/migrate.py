@@ -47,6 +47,18 @@ def _migrate(url: object) -> list[str]:
             return [migration.id for migration in missing]
 
 
+def pending(url: object) -> list[str]:
+    """The migrations that are missing.
+
+    Raises:
+        WarehouseError: the database cannot be asked.
+    """
+    with translated_errors():
+        backend: DatabaseBackend = yoyo.get_backend(_yoyo_url(url))
+        with closing(backend.connection):
+            return [m.id for m in backend.to_apply(yoyo.read_migrations(str(SQL / "migrations")))]
+
+
 def _yoyo_url(url: object) -> str:
     _, rest = str(url).split("://", 1)
     return f"postgresql://{rest}{'&' if '?' in rest else '?'}schema=meta"

@@ -135,6 +135,14 @@ def find_keys(cursor: Cursor, table: str, key: str, wanted: Sequence[str]) -> li
     return [found for found, in cursor]
 
 
+def count_where(cursor: Cursor, table: str, column: str, value: object) -> int:
+    """How many rows of a table have this value."""
+    statement = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s")
+    cursor.execute(statement.format(_name(table), sql.Identifier(column)), (value,))
+    ((found,),) = cursor.fetchall()
+    return int(found)
+
+
 def insert_new(
     cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes], key: str
 ) -> set[str]:

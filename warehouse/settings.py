@@ -9,6 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import SettingsError
 
+# Seconds, and nobody's to set. A batch that takes longer to decode ends its consumer; one that the
+# database has not taken for so long is given back, at half of RabbitMQ's consumer_timeout.
+HANDLER_SECONDS = 60
+LONGEST_HOLD = 900.0
+
 
 class Settings(BaseSettings):
     """Every setting of every role; ``.env.example`` explains each to a person."""

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
-PARTS = ("feeds", "warehouse", "producer", "consumer", "etls")
+PARTS = ("feeds", "warehouse", "producer", "consumer", "etls", "ops")
 ALLOWED = {
     "feeds": {"feeds", "warehouse"},
     "warehouse": {"warehouse"},
     "producer": {"producer", "feeds", "warehouse"},
     "consumer": {"consumer", "feeds", "warehouse"},
     "etls": {"etls", "feeds", "warehouse"},
+    "ops": {"ops", "feeds", "warehouse"},
 }
 
 

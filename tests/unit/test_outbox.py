@@ -6,11 +6,11 @@ from typing import cast
 
 import pytest
 
-from producer.outbox import Outbox
 from tests.builders import delivery
 from warehouse.errors import BrokerUnavailable, Unroutable
 from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
 from warehouse.message import JSON, Delivery, Message, Receipt
+from warehouse.outbox import Outbox
 from warehouse.rabbitmq import Link
 
 

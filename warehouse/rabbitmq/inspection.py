@@ -1,5 +1,6 @@
 """A look at the broker: what waits in its queues, and whether these are as they have to be."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -82,3 +83,37 @@ def _declarations(feeds: Sequence[str]) -> Iterator[tuple[str, str, dict[str, An
         wanted = {"queue": name, "durable": True, "arguments": arguments}
         yield f"queue {name}", "queue_declare", {"queue": name, "passive": True}
         yield f"queue {name}", "queue_declare", wanted
+
+
+def dead_letters_arrive(url: object) -> bool:
+    """Whether a rejected message of a queue like ours really reaches where it is to go."""
+    name = f"events.doctor.{time.time_ns()}"
+    arguments = {
+        **topology.EVENT_QUEUE,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": f"{name}.dead",
+    }
+    with _connection(url) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare(f"{name}.dead", durable=True, arguments=topology.DEAD_LETTER_QUEUE)
+        channel.queue_declare(name, durable=True, arguments=arguments)
+        try:
+            channel.basic_publish("", name, b"probe", mandatory=True)
+            method, _, _ = _get(channel, name)
+            if method is None:
+                return False
+            channel.basic_reject(method.delivery_tag, requeue=False)
+            return _get(channel, f"{name}.dead")[0] is not None
+        finally:
+            channel.queue_delete(name)
+            channel.queue_delete(f"{name}.dead")
+
+
+def _get(channel: Any, queue: str) -> Any:
+    for _ in range(50):
+        found = channel.basic_get(queue)
+        if found[0] is not None:
+            return found
+        time.sleep(0.1)
+    return found

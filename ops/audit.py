@@ -1,0 +1,141 @@
+"""The audit: of every import, published = stored + already there + rejected + dead + queued."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from feeds import FEEDS
+from warehouse.postgres import READ, Cursor, connect, count_where
+from warehouse.queries import query
+from warehouse.rabbitmq.inspection import messages_waiting
+from warehouse.settings import Settings
+
+_SHOWN_GAPS = 5
+_INTERVAL = 0.5  # seconds between looks while a consumer has messages in hand
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of one file's rows in one import."""
+
+    imported_at: datetime
+    feed: str
+    source: str | None
+    published_messages: int | None  # None: the producer did not come to its end
+    published: int
+    last_line: int
+    error: str | None  # why the producer could not read the whole file
+    settled_messages: int
+    stored: int
+    already_there: int
+    rejected: int
+    dead: int
+    n_unbalanced: int
+    is_superseded: bool
+    replayed: int  # rows that were rejected at first, and stored by a replay
+
+    @property
+    def accounted(self) -> int:
+        """Rows whose fate is known."""
+        return self.stored + self.already_there + self.rejected + self.dead
+
+    @property
+    def missing_messages(self) -> int:
+        """Messages that were published and are not settled."""
+        return max(0, (self.published_messages or 0) - self.settled_messages)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an account adds up, and if not, why."""
+
+    account: Account
+    queued: int
+    problem: str | None
+
+    def __str__(self) -> str:
+        a = self.account
+        lines = [
+            f"{a.imported_at:%Y-%m-%d %H:%M:%S} {a.feed} {a.source}: {a.published:,} published = "
+            f"{a.stored:,} stored + {a.already_there:,} already there + {a.rejected:,} rejected + "
+            f"{a.dead:,} dead + {self.queued:,} queued"
+        ]
+        if self.problem:
+            lines.append(self.problem)
+        if a.error:
+            lines.append(f"the file was not read to its end: {a.error}")
+        return "\n  ".join(lines)
+
+
+def audit(settings: Settings, count_rows: bool) -> list[Verdict]:
+    """The verdicts on all imports.
+
+    What a consumer has in hand is nobody's for a moment, so a mismatch is looked at again, as
+    long as the patience of the settings.
+
+    Args:
+        count_rows: also compare with the rows that the raw tables really have, which takes
+            reading them.
+    """
+    deadline = time.monotonic() + settings.patience_seconds
+    while True:
+        verdicts = _audit_once(settings, count_rows)
+        unsettled = any(v.problem and v.account.missing_messages for v in verdicts)
+        if not unsettled or time.monotonic() > deadline:
+            return verdicts
+        time.sleep(_INTERVAL)
+
+
+def _audit_once(settings: Settings, count_rows: bool) -> list[Verdict]:
+    with (
+        connect(settings.database_url, "event-audit", READ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(query("raw/audit"))
+        accounts = [Account(*row) for row in cursor]
+        short = {account.feed for account in accounts if account.missing_messages}
+        waiting = messages_waiting(settings.rabbitmq_url, sorted(short)) if short else {}
+        verdicts = []
+        for account in reversed(accounts):  # what waits is most likely the latest
+            missing = account.missing_messages
+            queued = 0
+            if 0 < missing <= waiting.get(account.feed, 0):
+                waiting[account.feed] -= missing
+                queued = account.published - account.accounted
+            problem = _problem(cursor, account, queued, count_rows)
+            verdicts.append(Verdict(account, queued, problem))
+    return verdicts[::-1]
+
+
+def _problem(cursor: Cursor, account: Account, queued: int, count_rows: bool) -> str | None:
+    if account.published_messages is None:
+        if account.is_superseded:
+            return None
+        return "the import did not come to its end: run it again"
+    if account.n_unbalanced:
+        return f"the rows of {account.n_unbalanced} messages do not add up"
+    lost = account.published - account.accounted - queued
+    if lost or (account.missing_messages and not queued):
+        return f"{lost:,} rows are nowhere: {_gaps(cursor, account)}; run the import again"
+    if count_rows:
+        table = FEEDS[account.feed].table
+        found = count_where(cursor, table, "imported_at", account.imported_at)
+        wanted = account.stored + account.replayed
+        if found < wanted or (found > wanted and not account.dead):
+            return f"the table has {found:,} rows of this import, not {wanted:,}"
+    return None
+
+
+def _gaps(cursor: Cursor, account: Account) -> str:
+    cursor.execute(
+        query("raw/audit_gaps"),
+        {
+            "imported_at": account.imported_at,
+            "feed": account.feed,
+            "last_line": account.last_line,
+        },
+    )
+    gaps: Sequence[tuple[int, int]] = cursor.fetchall()
+    shown = ", ".join(f"{first:,} to {last:,}" for first, last in gaps[:_SHOWN_GAPS])
+    return f"lines {shown}" + (f" and {len(gaps) - _SHOWN_GAPS} more" if gaps[5:] else "")
