@@ -10,6 +10,7 @@ IMPORT_DATE ?=
 FROM ?=
 TO ?=
 ROUNDS ?= 15
+LONGEST ?= 60
 SEED ?=
 REASON ?=
 SINCE ?=
@@ -130,7 +131,7 @@ format: $(VENV) ## black and isort, writing
 
 .PHONY: chaos
 chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=15 SEED=n
-	@stack/test.sh python -m chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+	@stack/test.sh python -m chaos --rounds $(ROUNDS) --longest $(LONGEST) $(if $(SEED),--seed $(SEED))
 
 .PHONY: e2e
 e2e: $(TOOLS_READY) ## the whole system on services of its own, compared row by row; leaves nothing behind

@@ -16,7 +16,8 @@ from typing import Any
 
 import pika
 
-from bench import programs
+from bench import others, programs
+from bench.dirty import import_across_restart, with_bad_rows, with_duplicates
 from stack.looking import channel as open_channel
 from warehouse.message import EXCHANGE, JSON
 
@@ -27,60 +28,124 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the bulk import")
-    parser.add_argument("--events", type=int, default=30_000, help="of the live stream")
+    parser.add_argument("--events", type=int, default=60_000, help="of the live stream")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["bulk", "live", "latency"])
+    parser.add_argument("--only", choices=_PARTS, action="append", help="again for several")
     arguments = parser.parse_args()
     with programs.consumers(1):
         pass  # declares the queues
-    if arguments.only in (None, "bulk"):
-        _bulk(programs.make_file(arguments.rows), arguments.rounds)
-    if arguments.only in (None, "live"):
-        _live(arguments.events, arguments.rounds)
-    if arguments.only in (None, "latency"):
-        _latency(rate=500, seconds=10)
+    for name in arguments.only or _PARTS:
+        _PARTS[name](arguments)
 
 
-def _bulk(path: Path, rounds: int) -> None:
-    with path.open("rb") as file:
-        rows = sum(1 for _ in file) - 1  # about: a name may hold a line break
-
-    def imported(count: int, *, afresh: bool = True) -> float:
-        if afresh:
-            programs.start_afresh()
-        with programs.consumers(count):
-            return programs.import_file(path)
-
+def _bulk(arguments: argparse.Namespace) -> None:
+    path, rows = programs.make_file(arguments.rows)
     _report(
         f"bulk, {rows:,} rows, rows/s",
         rows,
         _in_turn(
-            rounds,
+            arguments.rounds,
             {
                 "psql \\copy": lambda: programs.copy_file(path),
-                "1 consumer": lambda: imported(1),
-                "the same file again": lambda: imported(1, afresh=False),
-                "2 consumers": lambda: imported(2),
-                "4 consumers": lambda: imported(4),
+                "1 consumer": lambda: programs.import_afresh(path, 1),
+                "the same file again": lambda: programs.import_by(path, 1),
+                "2 consumers": lambda: programs.import_afresh(path, 2),
+                "4 consumers": lambda: programs.import_afresh(path, 4),
             },
         ),
     )
+
+
+def _dirty(arguments: argparse.Namespace) -> None:
+    path, rows = programs.make_file(arguments.rows)
+    bad = with_bad_rows(path)
+    tenth = with_duplicates(path)
+    gaps: list[float] = []
+
+    def after_a_tenth() -> float:
+        programs.import_afresh(tenth, 1)
+        return programs.import_by(path, 1)
+
+    def across_restart() -> float:
+        seconds, gap = import_across_restart(path)
+        gaps.append(gap)
+        return seconds
+
+    _report(
+        f"dirty days, {rows:,} rows, one consumer, rows/s",
+        rows,
+        _in_turn(
+            arguments.rounds,
+            {
+                "psql \\copy": lambda: programs.copy_file(path),
+                "clean": lambda: programs.import_afresh(path, 1),
+                "0.1 % bad rows": lambda: programs.import_afresh(bad, 1),
+                "10 % there already": after_a_tenth,
+                "PostgreSQL restarted": across_restart,
+            },
+        ),
+    )
+    told = ", ".join(f"{gap:.1f}" for gap in gaps)
+    print(f"  seconds from PostgreSQL's immediate stop until rows flowed again: {told}")
+
+
+def _growth(arguments: argparse.Namespace) -> None:
+    path, rows = programs.make_file(arguments.rows)
+    empty = [programs.import_afresh(path, 1) for _ in range(arguments.rounds)]
+    programs.fill_table(weeks=10)
+    full = []
+    for _ in range(arguments.rounds):
+        full.append(programs.import_by(path, 1))
+        programs.remove_import()
+    programs.start_afresh()
+    title = f"growth, {rows:,} rows, one consumer, rows/s"
+    _report(title, rows, {"into an empty table": empty, "with 10 times as many there": full})
+
+
+def _memory(_: argparse.Namespace) -> None:
+    print("\nmemory, peak resident MB, one consumer")
+    for rows in (500_000, 5_000_000):
+        path = programs.make_file(rows)[0]
+        programs.start_afresh()
+        with programs.consumers(1) as (consumer,):
+            producer = programs.peak_of_import(path)
+            print(f"  {rows:10,} events: producer {producer:.0f}, consumer {_peak(consumer):.0f}")
     path.unlink()
 
 
-def _live(events: int, rounds: int) -> None:
-    path = programs.make_file(events)
+def _peak(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def _others(arguments: argparse.Namespace) -> None:
+    path, rows = programs.make_file(arguments.rows)
+    measurements: dict[str, Measurement] = {
+        "psql \\copy": lambda: programs.copy_file(path),
+        "1 consumer": lambda: programs.import_afresh(path, 1),
+    }
+    for name, (is_there, load) in others.OTHERS.items():
+        if is_there():
+            measurements[name] = lambda load=load: load(path)  # type: ignore[misc]
+        else:
+            print(f"{name}: not installed, see bench/others.py")
+    _report(f"others, {rows:,} rows, rows/s", rows, _in_turn(arguments.rounds, measurements))
+
+
+def _live(arguments: argparse.Namespace) -> None:
+    path, events = programs.make_file(arguments.events)
 
     def drained(by: Callable[[int], float]) -> float:
         programs.start_afresh()
         count = programs.fill_queue(path)
-        return by(count) * events / count
+        return by(count) * events / count  # as many as the file is said to have
 
     _report(
         f"live, {events:,} messages of one event, events/s",
         events,
         _in_turn(
-            rounds,
+            arguments.rounds,
             {
                 "bare pika": lambda: drained(programs.drain_with_bare_pika),
                 "textbook": lambda: drained(programs.drain_by_the_textbook),
@@ -88,11 +153,11 @@ def _live(events: int, rounds: int) -> None:
             },
         ),
     )
-    path.unlink()
 
 
-def _latency(rate: int, seconds: int) -> None:
+def _latency(_: argparse.Namespace) -> None:
     """From publishing to visible; events arrive in order, so counting the rows is enough."""
+    rate, seconds = 500, 10
     programs.start_afresh()
     published: list[float] = []
     seen: list[float] = []
@@ -144,6 +209,17 @@ def _report(title: str, count: int, seconds: dict[str, list[float]]) -> None:
         rates = sorted(count / value for value in found)
         spread = f"{rates[0]:,.0f} to {rates[-1]:,.0f}"
         print(f"  {name:24} {statistics.median(rates):10,.0f}   {spread:24} ratio {ratio:.3f}")
+
+
+_PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "bulk": _bulk,
+    "dirty": _dirty,
+    "live": _live,
+    "latency": _latency,
+    "growth": _growth,
+    "memory": _memory,
+    "others": _others,
+}
 
 
 if __name__ == "__main__":

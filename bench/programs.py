@@ -1,5 +1,6 @@
 """What is measured and what it is measured against, as processes and queues of a private stack."""
 
+import csv
 import json
 import os
 import subprocess
@@ -20,6 +21,27 @@ from warehouse.message import queue_of
 FEED = feed_named("user_events")
 QUEUE = queue_of(FEED.name)
 _PUBLISHERS = 4  # connections that publish a live stream
+
+# Copies have negative line numbers. The first 48 bits of an id are milliseconds.
+_A_WEEK_BEFORE = """
+    INSERT INTO raw.user_events (
+        event_id, imported_at, line, id, event_type, username, user_email, user_type,
+        organization_name, plan_name, received_at
+    )
+    SELECT
+        (
+            lpad(to_hex(('x' || left(digits, 12))::bit(48)::bigint - {week} * 604800000), 12, '0')
+            || substr(digits, 13)
+        )::uuid,
+        imported_at, -line, id, event_type, username, user_email, user_type,
+        organization_name, plan_name, received_at - {week} * INTERVAL '7 days'
+    FROM (
+        SELECT *, replace(event_id::text, '-', '') AS digits
+        FROM raw.user_events
+        WHERE line > 0
+    ) AS original
+    ORDER BY event_id
+"""
 
 
 def execute(statement: str) -> list[tuple[Any, ...]]:
@@ -47,16 +69,32 @@ def start_afresh() -> None:
     execute("CHECKPOINT")
 
 
-def make_file(rows: int) -> Path:
-    """A file of about so many user events."""
-    path = Path(tempfile.gettempdir()) / f"user_events_{rows}.csv"
-    with path.open("w", encoding="utf-8") as file:
-        subprocess.run(
-            [sys.executable, "-m", "data.generate", "--user-events", str(rows)],
-            stdout=file,
-            check=True,
-        )
-    return path
+def make_file(rows: int) -> tuple[Path, int]:
+    """A file of about so many user events, kept for the next time, and how many there are."""
+    path = Path(tempfile.gettempdir()) / f"event-warehouse-bench-{rows}.csv"
+    if not path.exists():
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("w", encoding="utf-8") as file:
+            command = [sys.executable, "-m", "data.generate", "--user-events", str(rows)]
+            subprocess.run(command, stdout=file, check=True)
+        unfinished.rename(path)
+    with path.open(encoding="utf-8", newline="") as file:
+        return path, sum(1 for _ in csv.reader(file)) - 1
+
+
+def fill_table(weeks: int) -> None:
+    """The events that are there, once more for each of so many weeks before."""
+    for week in range(1, weeks + 1):
+        execute(_A_WEEK_BEFORE.format(week=week))
+    remove_import()
+
+
+def remove_import() -> None:
+    """Leave only what ``fill_table`` made, as if nothing else had been there."""
+    execute("DELETE FROM raw.user_events WHERE line > 0")
+    execute("VACUUM ANALYZE raw.user_events")
+    execute("TRUNCATE raw.receipts, raw.imports")
+    execute("CHECKPOINT")
 
 
 @contextmanager
@@ -82,9 +120,29 @@ def consumers(count: int) -> Iterator[list[int]]:
                 process.wait()
 
 
-def import_file(path: Path) -> float:
+def import_afresh(path: Path, count: int) -> float:
+    """Seconds to import a file into empty tables with so many consumers."""
+    start_afresh()
+    return import_by(path, count)
+
+
+def import_by(path: Path, count: int) -> float:
     """Seconds from the start of the producer until it says that everything is stored."""
-    return _timed([sys.executable, "-m", "producer", str(path)])
+    with consumers(count):
+        return _timed([sys.executable, "-m", "producer", str(path)])
+
+
+def peak_of_import(path: Path) -> float:
+    """The peak resident MB of a producer that imports a file."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "producer", str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as producer:
+        _, status, usage = os.wait4(producer.pid, 0)
+        producer.returncode = os.waitstatus_to_exitcode(status)
+    assert producer.returncode == 0
+    return usage.ru_maxrss / 1024
 
 
 def fill_queue(path: Path) -> int:
