@@ -90,7 +90,7 @@ def _cut_row(feed: Feed, delivery: Delivery) -> Row:
     """The row of which the producer sends only the beginning, with the reason."""
     line = delivery.first_line
     start = delivery.body.rpartition(b"\n")[2]
-    reason = str(delivery.headers[MALFORMED])
+    reason = str(delivery.headers[MALFORMED]) or "malformed, says its publisher"
     return Row(line, start, identify(feed, line, start, {}), {}, reason)
 
 

@@ -1,9 +1,10 @@
 """``python -m ops``: audit, doctor, replay."""
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from feeds import FEEDS, feed_named
-from ops.audit import audit
+from ops.audit import Verdict, audit
 from ops.doctor import examine
 from ops.replay import Choice, replay
 from warehouse.entry import Parser, run_command
@@ -59,11 +60,15 @@ def _audit(count_rows: bool, quiet: bool) -> None:
             print(verdict)
     wrong = sum(1 for verdict in verdicts if verdict.problem)
     if wrong:
-        raise WarehouseError(f"audit: {wrong} of {len(verdicts)} imports do not add up")
+        raise WarehouseError(f"audit: {wrong} of {_imports(verdicts)} not accounted for")
     rows = sum(verdict.account.published for verdict in verdicts)
     queued = sum(verdict.queued for verdict in verdicts)
     waiting = f", {queued:,} of them still queued" if queued else ""
-    print(f"audit: {len(verdicts)} imports, {rows:,} rows published{waiting}: all add up")
+    print(f"audit: {_imports(verdicts)}, {rows:,} rows published{waiting}: all add up")
+
+
+def _imports(verdicts: Sequence[Verdict]) -> str:
+    return f"{len(verdicts)} import{'s' if len(verdicts) != 1 else ''}"
 
 
 def _examine() -> None:

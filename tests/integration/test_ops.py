@@ -41,7 +41,7 @@ def test_an_audit_sees_rows_that_have_gone(
     result = run("ops", "audit", "--rows")
     assert result.returncode == 1
     assert "the table has 299 rows of this import, not 300" in result.stdout
-    assert result.stderr == "error: audit: 1 of 1 imports do not add up\n"
+    assert result.stderr == "error: audit: 1 of 1 import not accounted for\n"
     database.rows("DELETE FROM raw.receipts WHERE first_line = 102")
     result = run("ops", "audit", PATIENCE_SECONDS="0.1")
     assert result.returncode == 1
