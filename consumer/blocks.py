@@ -7,7 +7,6 @@ one by one. What a block says of its rows, beside their form, is what a reject w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -164,7 +163,13 @@ def _assemble(
     order: Sequence[int],
     values: Sequence[NDArray[Any] | None],
 ) -> tuple[bytes, list[int]]:
-    """Rows of a head and then each column: its length in four bytes, its bytes."""
+    """Rows of a head and then each column: its length in four bytes, its bytes.
+
+    A column of texts is copied in one width for all rows, so shorter ones take with them what
+    follows in their source. That garbage is overwritten by the columns to the right, which come
+    after, by lengths and numbers, which come after these, and beyond the end of the row by the
+    head of the next, which is longer than the width and comes last.
+    """
     numbers = [None if found is None else _big_endian(found) for found in values]
     lengths = sheet.lengths[:, order]
     for place, number in enumerate(numbers):
@@ -173,60 +178,32 @@ def _assemble(
     ends = np.cumsum(lengths + 4, axis=1)
     offsets = np.concatenate(([0], np.cumsum(heads.shape[1] + ends[:, -1])))
     places = offsets[:-1, None] + heads.shape[1] + ends - lengths  # where each value begins
-    out = _move_texts(sheet, order, [number is None for number in numbers], places, offsets[-1])
-    _write(out, offsets[:-1], heads)
+    out = np.empty(offsets[-1] + heads.shape[1], np.uint8)
+    for place, (column, number) in enumerate(zip(order, numbers)):
+        if number is None:
+            _write_texts(out, places[:, place], sheet, column, heads.shape[1])
     for place, number in enumerate(numbers):
         nulls = (lengths[:, place] == 0) & (number is None)
         told = _big_endian(np.where(nulls, -1, lengths[:, place]), ">i4")
         _write(out, places[:, place] - 4, told)
         if number is not None:
             _write(out, places[:, place], number)
+    _write(out, offsets[:-1], heads)
     return out[: offsets[-1]].tobytes(), offsets.tolist()
 
 
-def _move_texts(
-    sheet: Sheet,
-    order: Sequence[int],
-    is_text: Sequence[bool],
-    places: NDArray[np.int64],
-    total: int,
-) -> NDArray[np.uint8]:
-    """Rows in which only the texts stand at their places, and garbage between them.
-
-    All bytes move at once. A separator moves along with the field before it, to where the next
-    length is written afterwards; a field that is no text moves out of the way, behind the rows.
-    """
-    moves = np.full_like(sheet.starts, total)
-    for place, column in enumerate(order):
-        if is_text[place]:
-            moves[:, column] = places[:, place] - sheet.starts[:, column]
-    text, origin = _bytes_of(sheet)
-    out = np.empty(total + len(sheet.buffer), np.uint8)
-    out[origin + np.repeat(moves.ravel(), sheet.lengths.ravel() + 1)] = text
-    return out
-
-
-def _bytes_of(sheet: Sheet) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of a sheet's rows, each field with its separator, and where each byte is."""
-    lengths = (sheet.lengths + 1).sum(axis=1)
-    places = _count(int(lengths.sum()))
-    begins = np.cumsum(lengths) - lengths
-    gaps = sheet.starts[:, 0] - begins
-    if gaps.any():  # rows were left out
-        places = places + np.repeat(gaps, lengths)
-        return sheet.buffer[places], places
-    return sheet.buffer[: len(places)], places
-
-
-def _count(number: int) -> NDArray[np.int64]:
-    """0, 1, 2 and so on: always the same, so it is kept."""
-    rounded = 1 << number.bit_length()
-    return _counted(rounded)[:number]
-
-
-@lru_cache(maxsize=8)
-def _counted(number: int) -> NDArray[np.int64]:
-    return np.arange(number)
+def _write_texts(
+    out: NDArray[np.uint8], places: NDArray[np.int64], sheet: Sheet, column: int, widest: int
+) -> None:
+    """Write a column of texts; what is longer than the widest is copied one by one."""
+    lengths = sheet.lengths[:, column]
+    width = int(min(lengths.max(), widest))
+    if width:
+        _write(out, places, sheet.heads(column, width))
+    for row in np.flatnonzero(lengths > widest).tolist():
+        start, place, length = sheet.starts[row, column], places[row], lengths[row]
+        rest = sheet.buffer[start + widest : start + length]
+        out[place + widest : place + length] = rest
 
 
 def _big_endian(values: NDArray[Any], form: str = "") -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """Bulk messages: most rows of one are read by columns, and only the others one by one."""
 
+from codecs import getincrementaldecoder
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,8 @@ from feeds.core.records import (
     split_records,
 )
 
+_Utf8Decoder = getincrementaldecoder("utf-8")
+_PIECE = 32_768  # bytes
 _FEW = 32  # lines that columns do not pay for
 
 
@@ -73,40 +76,50 @@ def _sort(
         else:
             quoted.append((record.line, record.raw, text))
     numbers: Sequence[int] = range(first_line, first_line + len(lines))
+    plain = [line.removesuffix(b"\r") for line in lines] if _has_returns(lines) else lines
     if following:
-        numbers, lines = list(compress(numbers, is_plain)), list(compress(lines, is_plain))
-    plain = _without_returns(lines, body)
+        numbers, plain = list(compress(numbers, is_plain)), list(compress(plain, is_plain))
     groups = [_Candidates(dialect.delimiter.encode(), b"\n", numbers, plain, plain)]
     if quoted:
         groups.append(_Candidates(FIELD_END, ROW_END, *map(list, zip(*quoted))))
     return groups, doubtful
 
 
-def _without_returns(lines: list[bytes], body: bytes) -> list[bytes]:
-    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in body else lines
-
-
 def _marked(lines: Sequence[bytes], body: bytes, dialect: Dialect) -> list[int]:
     """The indexes of the lines that more has to be known of than where their delimiters are."""
     text = np.frombuffer(body + b"\n", np.uint8)
-    marked = text == 0
-    if dialect.quote is not None:
-        marked |= text == ord(dialect.quote)
-        marked[:-1] |= (text[:-1] == ord("\r")) & (text[1:] != ord("\n"))
-    if dialect.skip_space:
-        marked |= text == ord(" ")
-    line_ends = np.flatnonzero(text == ord("\n"))
-    found = set(np.searchsorted(line_ends, np.flatnonzero(marked)).tolist())
+    marks = [b"\0"] + ([b" "] if dialect.skip_space else [])
+    marks += [dialect.quote.encode()] if dialect.quote is not None else []
+    places = [np.flatnonzero(text == ord(mark)) for mark in marks if mark in body]
+    if b"\r" in body:
+        returns = np.flatnonzero(text == ord("\r"))
+        places.append(returns[text[returns + 1] != ord("\n")] if _has_returns(lines) else returns)
+    found: set[int] = set()
+    if places:
+        line_ends = np.flatnonzero(text == ord("\n"))
+        found.update(np.searchsorted(line_ends, np.concatenate(places)).tolist())
     if not _is_text(body):
         found.update(n for n, line in enumerate(lines) if not _is_text(line))
     return sorted(found)
 
 
+def _has_returns(lines: Sequence[bytes]) -> bool:
+    """Whether lines end with a carriage return, as a rule: then that is no mark."""
+    return lines[0].endswith(b"\r")
+
+
 def _is_text(raw: bytes) -> bool:
+    """Whether this is UTF-8; looked at in pieces that stay in the processor's cache."""
+    if raw.isascii():
+        return True
+    decoder = _Utf8Decoder()
     try:
-        return raw.isascii() or bool(raw.decode())
+        for start in range(0, len(raw), _PIECE):
+            decoder.decode(raw[start : start + _PIECE])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
+    return True
 
 
 def _unquoted(raw: bytes, dialect: Dialect, width: int) -> bytes | None:

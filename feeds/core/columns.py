@@ -22,7 +22,8 @@ from feeds.core.types import CalendarDate, HexId, Instant, Integer, JsonObject, 
 Mask = NDArray[np.bool_]
 Values = NDArray[Any]
 
-_PADDING = 32  # bytes behind the last field, so that a fixed width can be read of each
+_PADDING = 64  # bytes behind the last field, so that a fixed width can be read of each
+_SHORT = 32  # bytes of a value that is worth remembering
 _ZERO = ord("0")
 
 
@@ -148,21 +149,20 @@ def _read_texts(sheet: Sheet, _column: int) -> tuple[Mask, None]:
 def _read_literals(allowed: Sequence[str], sheet: Sheet, column: int) -> tuple[Mask, None]:
     good = np.zeros(len(sheet.starts), bool)
     for text in allowed:
-        value = np.frombuffer(text.encode(), np.uint8)
-        fits = sheet.lengths[:, column] == len(value)
-        if len(value) <= _PADDING:
-            good |= fits & (sheet.heads(column, len(value)) == value).all(axis=1)
+        value = text.encode()
+        heads = sheet.heads(column, len(value)).view(f"S{len(value)}").ravel()
+        good |= (sheet.lengths[:, column] == len(value)) & (heads == value)
     return good, None
 
 
 def _read_judged(judge: TypeAdapter[object], sheet: Sheet, column: int) -> tuple[Mask, None]:
     """Short values of a type that has no reader of its own: each different one is judged once."""
     lengths = sheet.lengths[:, column]
-    heads = sheet.heads(column, _PADDING).copy()
-    heads[np.arange(_PADDING) >= lengths[:, None]] = 0
-    different, places = np.unique(heads.view(f"S{_PADDING}").ravel(), return_inverse=True)
+    heads = sheet.heads(column, _SHORT)
+    heads[np.arange(_SHORT) >= lengths[:, None]] = 0
+    different, places = np.unique(heads.view(f"S{_SHORT}").ravel(), return_inverse=True)
     verdicts = np.array([_keeps_contract(judge, value) for value in different.tolist()], bool)
-    return verdicts[places] & (lengths <= _PADDING), None
+    return verdicts[places] & (lengths <= _SHORT), None
 
 
 @lru_cache(maxsize=2**12)
@@ -182,48 +182,53 @@ def _read_hex_ids(sheet: Sheet, column: int) -> tuple[Mask, None]:
 def _read_integers(sheet: Sheet, column: int) -> tuple[Mask, Values]:
     """Up to 18 digits, after a minus perhaps; the rare others are left to the model."""
     lengths = sheet.lengths[:, column]
-    heads = sheet.heads(column, 19)
-    negative = heads[:, 0] == ord("-")
-    digits = heads - np.uint8(_ZERO)
-    width = int(min(19, lengths.max(initial=0)))
+    width = int(min(19, lengths.max(initial=1)))
+    characters = _characters(sheet, column, width)
+    negative = characters[0] == ord("-")
     good = (lengths > negative) & (lengths <= 18)
     values = np.zeros(len(lengths), np.int64)
-    for place in range(width):
+    for place, digit in enumerate(characters - np.uint8(_ZERO)):
         inside = (place < lengths) & ~(negative & (place == 0))
-        good &= ~inside | (digits[:, place] < 10)
-        values = np.where(inside & good, values * 10 + digits[:, place], values)
+        good &= ~inside | (digit < 10)
+        values = np.where(inside & good, values * 10 + digit, values)
     return good, np.where(negative, -values, values)
 
 
 def _read_dates(sheet: Sheet, column: int) -> tuple[Mask, Values]:
-    good, days = _parse_dates(sheet.heads(column, 10))
+    good, days = _parse_dates(_characters(sheet, column, 10))
     return good & (sheet.lengths[:, column] == 10), days.astype("datetime64[D]")
 
 
 def _read_instants(sheet: Sheet, column: int) -> tuple[Mask, Values]:
     """Instants in UTC with seconds, such as ``2020-12-06 22:03:16.759617`` or ``… +0000``."""
     lengths = _without_utc(sheet, column)
-    heads = sheet.heads(column, 26)
-    good, days = _parse_dates(heads)
-    digits = heads - np.uint8(_ZERO)
+    characters = _characters(sheet, column, 26)
+    good, days = _parse_dates(characters)
+    digits = characters - np.uint8(_ZERO)
     hour, minute, second = (_number(digits, place, 2) for place in (11, 14, 17))
     good &= _are_digits(digits, (11, 12, 14, 15, 17, 18))
-    good &= (heads[:, 10] == ord(" ")) | (heads[:, 10] == ord("T"))
-    good &= (heads[:, 13] == ord(":")) & (heads[:, 16] == ord(":"))
+    good &= (characters[10] == ord(" ")) | (characters[10] == ord("T"))
+    good &= (characters[13] == ord(":")) & (characters[16] == ord(":"))
     good &= (hour < 24) & (minute < 60) & (second < 60)
-    fraction = digits[:, 20:26]
-    fraction[np.arange(20, 26) >= lengths[:, None]] = 0
-    good &= (lengths == 19) | (
-        (heads[:, 19] == ord(".")) & (lengths >= 21) & (lengths <= 26) & (fraction < 10).all(axis=1)
-    )
+    for place in range(20, 26):
+        digits[place][lengths <= place] = 0
+    has_fraction = (characters[19] == ord(".")) & (lengths >= 21) & (lengths <= 26)
+    good &= (lengths == 19) | (has_fraction & _are_digits(digits, range(20, 26)))
     seconds = (hour * 60 + minute) * 60 + second
     microseconds = days * 86_400_000_000 + seconds * 1_000_000 + _number(digits, 20, 6)
     return good, microseconds.astype("datetime64[us]")
 
 
+def _characters(sheet: Sheet, column: int, width: int) -> NDArray[np.uint8]:
+    """The first, second and further characters of all fields, an array each."""
+    return np.ascontiguousarray(sheet.heads(column, width).T)
+
+
 def _without_utc(sheet: Sheet, column: int) -> NDArray[np.int64]:
     """The lengths of the fields without a zone that means UTC."""
     lengths = sheet.lengths[:, column].copy()
+    if lengths.max(initial=0) <= 19 or not (lengths != lengths[0]).any() and lengths[0] == 26:
+        return lengths
     for zone in (b" +0000", b"+00:00", b"Z"):
         longer = lengths > 19
         tails = sheet.tails(column, len(zone))
@@ -231,12 +236,12 @@ def _without_utc(sheet: Sheet, column: int) -> NDArray[np.int64]:
     return lengths
 
 
-def _parse_dates(heads: NDArray[np.uint8]) -> tuple[Mask, NDArray[np.int64]]:
+def _parse_dates(characters: NDArray[np.uint8]) -> tuple[Mask, NDArray[np.int64]]:
     """Days since 1970 of texts that start like ``2020-12-06``, and which really do."""
-    digits = heads - np.uint8(_ZERO)
+    digits = characters - np.uint8(_ZERO)
     year, month, day = _number(digits, 0, 4), _number(digits, 5, 2), _number(digits, 8, 2)
     good = _are_digits(digits, (0, 1, 2, 3, 5, 6, 8, 9))
-    good &= (heads[:, 4] == ord("-")) & (heads[:, 7] == ord("-"))
+    good &= (characters[4] == ord("-")) & (characters[7] == ord("-"))
     good &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = (year - 1970) * 12 + month - 1
     first, following = (_first_day(number) for number in (months, months + 1))
@@ -248,16 +253,16 @@ def _first_day(months: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _number(digits: NDArray[np.uint8], start: int, count: int) -> NDArray[np.int64]:
-    value = digits[:, start].astype(np.int64)
+    value = digits[start].astype(np.int64)
     for place in range(start + 1, start + count):
-        value = value * 10 + digits[:, place]
+        value = value * 10 + digits[place]
     return value
 
 
 def _are_digits(digits: NDArray[np.uint8], places: Sequence[int]) -> Mask:
-    found: Mask = digits[:, places[0]] < 10
+    found: Mask = digits[places[0]] < 10
     for place in places[1:]:
-        found &= digits[:, place] < 10
+        found &= digits[place] < 10
     return found
 
 
