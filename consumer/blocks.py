@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
-from feeds.core.columns import Columns, Sheet
+from feeds.core.columns import Columns, Mask, Sheet
 from feeds.core.declaration import Feed
 from feeds.core.rows import VARIANT_OCTET, VERSION_OCTET, Accepted, Row, identity_seed
 from warehouse.copy_format import EPOCH, encode_row, instant_to_number
@@ -99,6 +99,7 @@ def block_of_columns(
     feed: Feed,
     sheet: Sheet,
     columns: Columns,
+    chosen: Mask,
     *,
     order: Sequence[int],
     lines: Sequence[int],
@@ -106,17 +107,17 @@ def block_of_columns(
     imported_at: datetime,
     ids: NDArray[np.uint8] | None = None,
 ) -> Block:
-    """A block of the good rows of a sheet.
+    """A block of rows of a sheet, all of them good.
 
     Args:
+        chosen: which rows.
         order: for each column of the table, its place in the sheet.
-        lines: the number of each good row.
+        lines: the number of each chosen row.
         payloads: its bytes.
         ids: its event_id, if that does not follow from the others.
     """
     values = [columns.values[place] for place in order]
-    if len(lines) < len(sheet.starts):
-        chosen = columns.good
+    if not chosen.all():
         sheet = Sheet(sheet.buffer, sheet.starts[chosen], sheet.lengths[chosen])
         values = [None if found is None else found[chosen] for found in values]
     if ids is None:

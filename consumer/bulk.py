@@ -2,14 +2,14 @@
 
 from codecs import getincrementaldecoder
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import compress
 
 import numpy as np
 
 from consumer.blocks import Block, block_of_columns
-from feeds.core.columns import column_readers, cut, read_columns
+from feeds.core.columns import Mask, column_readers, cut, read_columns
 from feeds.core.declaration import Dialect, Feed
 from feeds.core.records import (
     FIELD_END,
@@ -28,13 +28,14 @@ _FEW = 32  # lines that columns do not pay for
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Records that columns may read: their first lines, their bytes, and these without quotes."""
+    """Lines of which columns may read those that are ``eligible``."""
 
     delimiter: bytes
     line_end: bytes
-    numbers: Sequence[int] = field(default_factory=list)
-    payloads: Sequence[bytes] = field(default_factory=list)
-    texts: Sequence[bytes] = field(default_factory=list)
+    text: bytes  # of all lines, without quotes
+    numbers: Sequence[int]
+    payloads: Sequence[bytes]
+    eligible: Mask
 
 
 def read_bulk(
@@ -50,10 +51,9 @@ def read_bulk(
     groups, doubtful = _sort(lines, body, feed.dialect, len(header), first_line)
     blocks = []
     for group in groups:
-        if group.numbers:
-            block, others = _read(feed, header, group, imported_at)
-            blocks += [block] if block is not None else []
-            doubtful += others
+        block, others = _read(feed, header, group, imported_at)
+        blocks += [block] if block is not None else []
+        doubtful += others
     return blocks, doubtful
 
 
@@ -75,13 +75,16 @@ def _sort(
             doubtful.append(record)
         else:
             quoted.append((record.line, record.raw, text))
-    numbers: Sequence[int] = range(first_line, first_line + len(lines))
-    plain = [line.removesuffix(b"\r") for line in lines] if _has_returns(lines) else lines
-    if following:
-        numbers, plain = list(compress(numbers, is_plain)), list(compress(plain, is_plain))
-    groups = [_Candidates(dialect.delimiter.encode(), b"\n", numbers, plain, plain)]
+    numbers = range(first_line, first_line + len(lines))
+    if _has_returns(lines):
+        lines = [line.removesuffix(b"\r") for line in lines]
+        body = b"\n".join(lines)
+    groups = [_Candidates(dialect.delimiter.encode(), b"\n", body, numbers, lines, is_plain)]
     if quoted:
-        groups.append(_Candidates(FIELD_END, ROW_END, *map(list, zip(*quoted))))
+        places, payloads, texts = zip(*quoted)
+        all_of_them = np.ones(len(quoted), bool)
+        joined = ROW_END.join(texts)
+        groups.append(_Candidates(FIELD_END, ROW_END, joined, places, payloads, all_of_them))
     return groups, doubtful
 
 
@@ -137,26 +140,23 @@ def _unquoted(raw: bytes, dialect: Dialect, width: int) -> bytes | None:
 def _read(
     feed: Feed, header: Sequence[str], group: _Candidates, imported_at: datetime
 ) -> tuple[Block | None, list[Record]]:
-    sheet, good = cut(group.texts, len(header), group.delimiter, group.line_end)
+    sheet, whole = cut(group.text, len(header), group.delimiter, group.line_end)
     columns = read_columns(feed, header, sheet)
-    good[good] = columns.good
-    numbers, payloads = group.numbers, group.payloads
-    others = []
-    if not good.all():
-        others = list(map(Record, compress(numbers, ~good), compress(payloads, ~good)))
-        numbers, payloads = list(compress(numbers, good)), list(compress(payloads, good))
-    if not numbers:
+    chosen = columns.good & group.eligible[whole]
+    good = np.zeros(len(whole), bool)
+    good[whole] = chosen
+    left = group.eligible & ~good
+    others = list(map(Record, compress(group.numbers, left), compress(group.payloads, left)))
+    if not chosen.any():
         return None, others
-    order = [header.index(name) for name in feed.header]
-    return (
-        block_of_columns(
-            feed,
-            sheet,
-            columns,
-            order=order,
-            lines=numbers,
-            payloads=payloads,
-            imported_at=imported_at,
-        ),
-        others,
+    block = block_of_columns(
+        feed,
+        sheet,
+        columns,
+        chosen,
+        order=[header.index(name) for name in feed.header],
+        lines=list(compress(group.numbers, good)),
+        payloads=list(compress(group.payloads, good)),
+        imported_at=imported_at,
     )
+    return block, others

@@ -36,7 +36,9 @@ def read_singles(
     found = [(d, event_id, text) for d, event_id, text in _texts(feed, deliveries) if text]
     if not found:
         return None, [], list(deliveries)
-    sheet, good = cut([text for _, _, text in found], len(feed.header), FIELD_END, ROW_END)
+    sheet, good = cut(
+        ROW_END.join(text for _, _, text in found), len(feed.header), FIELD_END, ROW_END
+    )
     columns = read_columns(feed, feed.header, sheet)
     good[good] = columns.good
     chosen = [entry for entry, sure in zip(found, good.tolist()) if sure]
@@ -48,6 +50,7 @@ def read_singles(
         feed,
         sheet,
         columns,
+        columns.good,
         order=range(len(feed.header)),
         lines=[1] * len(taken),
         payloads=[delivery.body for delivery in taken],

@@ -64,14 +64,12 @@ class Columns:
 Reader = Callable[[Sheet, int], tuple[Mask, Values | None]]
 
 
-def cut(
-    lines: Sequence[bytes], width: int, delimiter: bytes, line_end: bytes = b"\n"
-) -> tuple[Sheet, Mask]:
-    """The fields of lines of text without quotes, and which of the lines have ``width`` fields.
+def cut(text: bytes, width: int, delimiter: bytes, line_end: bytes) -> tuple[Sheet, Mask]:
+    """The fields of text without quotes, and which of its lines have ``width`` fields.
 
-    The sheet has a row for each of those; ``line_end`` must not occur in any line.
+    The sheet has a row for each of those; what follows the last ``line_end`` is a line too.
     """
-    body = b"".join([line_end.join(lines), line_end, bytes(_PADDING)])
+    body = b"".join([text, line_end, bytes(_PADDING)])
     buffer = np.frombuffer(body, np.uint8)
     breaks = np.flatnonzero((buffer == ord(delimiter)) | (buffer == ord(line_end)))
     line_ends = np.flatnonzero(buffer[breaks] == ord(line_end))
@@ -253,7 +251,7 @@ def _first_day(months: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _number(digits: NDArray[np.uint8], start: int, count: int) -> NDArray[np.int64]:
-    value = digits[start].astype(np.int64)
+    value: NDArray[np.int64] = digits[start].astype(np.int64)
     for place in range(start + 1, start + count):
         value = value * 10 + digits[place]
     return value
