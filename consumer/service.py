@@ -149,21 +149,18 @@ class Service:
         """The next batch, decoded, and what is being written if that was not done meanwhile."""
         taken: list[Delivery] = []
         octets, deadline = 0, time.monotonic() + _IDLE
-        while octets < self._limits.octets and len(taken) < self._limits.messages:
-            if writing is not None and writing.result.done():
-                _settle(link, writing)
-                writing = None
+        if self._suspect is not None and writing is None:
+            return self._handle_alone(self._suspect), None
+        limits = self._limits
+        while not self._suspect and octets < limits.octets and len(taken) < limits.messages:
             wait = deadline - time.monotonic()
             if self._stopping or wait <= 0:
                 break
-            if self._suspect is not None:
-                if taken or writing is not None:
-                    break
-                return self._handle_alone(self._suspect), None
             match link.next_event(wait):
-                case Delivery() as delivery if delivery.redeliveries >= _SUSPICIOUS:
-                    self._suspect = delivery
                 case Delivery() as delivery:
+                    if delivery.headers and delivery.redeliveries >= _SUSPICIOUS:
+                        self._suspect = delivery
+                        break
                     if not taken:
                         deadline = time.monotonic() + self._limits.linger
                     taken.append(delivery)
@@ -177,8 +174,9 @@ class Service:
                 case Opened():
                     self._readiness.note("broker", True)
                     log.info("broker connected")
-                case None:
-                    pass  # nothing came, or what was being written is done
+                case None if writing is not None and writing.result.done():
+                    _settle(link, writing)
+                    writing = None
         with _watched():
             return unpack_all(taken, self._feeds), writing
 
