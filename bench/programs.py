@@ -31,7 +31,9 @@ _A_WEEK_BEFORE = """
     )
     SELECT
         (
-            lpad(to_hex(('x' || left(digits, 12))::bit(48)::bigint - {week}::bigint * 604800000), 12, '0')
+            lpad(to_hex(
+                ('x' || left(digits, 12))::bit(48)::bigint - {week}::bigint * 604800000
+            ), 12, '0')
             || substr(digits, 13)
         )::uuid,
         imported_at, -line, id, event_type, username, user_email, user_type,

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
-from feeds.core.columns import Columns, Mask, Sheet
+from feeds.core.columns import Columns, Sheet
 from feeds.core.declaration import Feed
 from feeds.core.rows import VARIANT_OCTET, VERSION_OCTET, Accepted, Row, identity_seed
 from warehouse.copy_format import EPOCH, encode_row, instant_to_number
@@ -97,35 +97,26 @@ def block_of_values(
 
 def block_of_columns(
     feed: Feed,
-    sheet: Sheet,
     columns: Columns,
-    chosen: Mask,
     *,
-    order: Sequence[int],
     lines: Sequence[int],
     payloads: Sequence[bytes],
     imported_at: datetime,
     ids: NDArray[np.uint8] | None = None,
 ) -> Block:
-    """A block of rows of a sheet, all of them good.
+    """A block of rows that were read by columns, all of them good.
 
     Args:
-        chosen: which rows.
-        order: for each column of the table, its place in the sheet.
-        lines: the number of each chosen row.
+        lines: the number of each row.
         payloads: its bytes.
         ids: its event_id, if that does not follow from the others.
     """
-    values = [columns.values[place] for place in order]
-    if not chosen.all():
-        sheet = Sheet(sheet.buffer, sheet.starts[chosen], sheet.lengths[chosen])
-        values = [None if found is None else found[chosen] for found in values]
     if ids is None:
         event_time = feed.header.index(feed.event_time) if feed.event_time else None
-        instants = None if event_time is None else values[event_time]
+        instants = None if event_time is None else columns.values[event_time]
         ids = _identify(feed, lines, payloads, instants)
-    head = _heads(2 + sheet.starts.shape[1] + 1, ids, imported_at, lines)
-    data, offsets = _assemble(head, sheet, order, values)
+    heads = _heads(len(COLUMNS) + len(columns.values), ids, imported_at, lines)
+    data, offsets = _assemble(heads, columns)
     return Block(data, offsets, ids.tobytes(), lines, payloads)
 
 
@@ -158,12 +149,7 @@ def _heads(
     return heads
 
 
-def _assemble(
-    heads: NDArray[np.uint8],
-    sheet: Sheet,
-    order: Sequence[int],
-    values: Sequence[NDArray[Any] | None],
-) -> tuple[bytes, list[int]]:
+def _assemble(heads: NDArray[np.uint8], columns: Columns) -> tuple[bytes, list[int]]:
     """Rows of a head and then each column: its length in four bytes, its bytes.
 
     A column of texts is copied in one width for all rows, so shorter ones take with them what
@@ -171,8 +157,8 @@ def _assemble(
     after, by lengths and numbers, which come after these, and beyond the end of the row by the
     head of the next, which is longer than the width and comes last.
     """
-    numbers = [None if found is None else _big_endian(found) for found in values]
-    lengths = sheet.lengths[:, order]
+    numbers = [None if found is None else _big_endian(found) for found in columns.values]
+    lengths = columns.sheet.lengths.copy()
     for place, number in enumerate(numbers):
         if number is not None:
             lengths[:, place] = number.shape[1]
@@ -180,9 +166,9 @@ def _assemble(
     offsets = np.concatenate(([0], np.cumsum(heads.shape[1] + ends[:, -1])))
     places = offsets[:-1, None] + heads.shape[1] + ends - lengths  # where each value begins
     out = np.empty(offsets[-1] + heads.shape[1], np.uint8)
-    for place, (column, number) in enumerate(zip(order, numbers)):
+    for place, number in enumerate(numbers):
         if number is None:
-            _write_texts(out, places[:, place], sheet, column, heads.shape[1])
+            _write_texts(out, places[:, place], columns.sheet, place, heads.shape[1])
     for place, number in enumerate(numbers):
         nulls = (lengths[:, place] == 0) & (number is None)
         told = _big_endian(np.where(nulls, -1, lengths[:, place]), ">i4")

@@ -1,7 +1,7 @@
 """Bulk messages: most rows of one are read by columns, and only the others one by one."""
 
 from codecs import getincrementaldecoder
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import compress
@@ -62,30 +62,38 @@ def _sort(
 ) -> tuple[list[_Candidates], list[Record]]:
     """Lines that are records as they are, records that have to be unquoted, and all others."""
     is_plain = np.ones(len(lines), bool)
-    quoted: list[tuple[int, bytes, bytes]] = []
-    doubtful = []
-    following = 0
-    for index in _marked(lines, body, dialect):
-        if index < following:
-            continue  # inside the record before
-        record, following = record_at(lines, index, dialect, width, first_line)
-        is_plain[index:following] = False
+    quoted, doubtful = [], []
+    for start, end, record in _marked_records(lines, body, dialect, width, first_line):
+        is_plain[start:end] = False
         text = _unquoted(record.raw, dialect, width)
         if text is None:
             doubtful.append(record)
         else:
-            quoted.append((record.line, record.raw, text))
+            quoted.append((record, text))
     numbers = range(first_line, first_line + len(lines))
     if _has_returns(lines):
         lines = [line.removesuffix(b"\r") for line in lines]
         body = b"\n".join(lines)
     groups = [_Candidates(dialect.delimiter.encode(), b"\n", body, numbers, lines, is_plain)]
-    if quoted:
-        places, payloads, texts = zip(*quoted)
-        all_of_them = np.ones(len(quoted), bool)
-        joined = ROW_END.join(texts)
-        groups.append(_Candidates(FIELD_END, ROW_END, joined, places, payloads, all_of_them))
-    return groups, doubtful
+    return groups + ([_unquoted_group(quoted)] if quoted else []), doubtful
+
+
+def _unquoted_group(quoted: Sequence[tuple[Record, bytes]]) -> _Candidates:
+    text = ROW_END.join(text for _, text in quoted)
+    numbers = [record.line for record, _ in quoted]
+    payloads = [record.raw for record, _ in quoted]
+    return _Candidates(FIELD_END, ROW_END, text, numbers, payloads, np.ones(len(quoted), bool))
+
+
+def _marked_records(
+    lines: Sequence[bytes], body: bytes, dialect: Dialect, width: int, first_line: int
+) -> Iterator[tuple[int, int, Record]]:
+    """The records with marked lines, and the indexes where their lines begin and end."""
+    following = 0
+    for index in _marked(lines, body, dialect):
+        if index >= following:  # it is not inside the record before
+            record, following = record_at(lines, index, dialect, width, first_line)
+            yield index, following, record
 
 
 def _marked(lines: Sequence[bytes], body: bytes, dialect: Dialect) -> list[int]:
@@ -151,10 +159,7 @@ def _read(
         return None, others
     block = block_of_columns(
         feed,
-        sheet,
-        columns,
-        chosen,
-        order=[header.index(name) for name in feed.header],
+        columns.of(chosen),
         lines=list(compress(group.numbers, good)),
         payloads=list(compress(group.payloads, good)),
         imported_at=imported_at,

@@ -117,8 +117,16 @@ def _decode_csv(feed: Feed, delivery: Delivery, imported_at: datetime) -> Conten
     blocks, records = read_bulk(feed, header, body, delivery.first_line, imported_at)
     rows = list(read_records(feed, header, records))
     if len(rows) == 1 and EVENT_ID in delivery.headers:
-        rows = [replace(rows[0], event_id=UUID(str(delivery.headers[EVENT_ID])))]
+        rows = [replace(rows[0], event_id=_kept_id(delivery))]
     return Contents(feed, rows, blocks)
+
+
+def _kept_id(delivery: Delivery) -> UUID:
+    """The id that a replayed event already has."""
+    try:
+        return UUID(str(delivery.headers[EVENT_ID]))
+    except ValueError:
+        raise UndecodableMessage(f"the header {EVENT_ID} is no UUID") from None
 
 
 def _decode_ndjson(feed: Feed, delivery: Delivery) -> Iterator[Row]:
@@ -150,8 +158,10 @@ def _row_of_cloudevent(feed: Feed, position: int, envelope: object) -> Row:
     """CloudEvents 1.0: source and id together identify an event; its data is ours."""
     if not isinstance(envelope, dict) or not {"id", "source", "data"} <= envelope.keys():
         raise UndecodableMessage("a CloudEvent has an id, a source and, here, data")
-    data = envelope["data"]
-    content = b"cloudevent\0%s" % json.dumps([envelope["source"], envelope["id"]]).encode()
+    name, data = [envelope["source"], envelope["id"]], envelope["data"]
+    if not all(part and isinstance(part, str) for part in name):
+        raise UndecodableMessage("id and source of a CloudEvent are texts, and not empty")
+    content = b"cloudevent\0%s" % json.dumps(name).encode()
     fields = data if isinstance(data, dict) else {}
     return read_object(feed, position, to_json(data), data, identify(feed, 0, content, fields))
 
@@ -164,9 +174,7 @@ def is_cloudevent(delivery: Delivery) -> bool:
 def _row_of_attributes(feed: Feed, delivery: Delivery) -> Row:
     headers = delivery.headers
     prefix, *_ = (p for p in _ATTRIBUTE_PREFIXES if f"{p}id" in headers)
-    envelope = {"id": headers[f"{prefix}id"], "source": headers.get(f"{prefix}source")}
-    if not envelope["source"]:
-        raise UndecodableMessage("a CloudEvent has a source")
+    envelope = {name: headers.get(f"{prefix}{name}") for name in ("id", "source")}
     return _row_of_cloudevent(feed, 1, {**envelope, "data": _load(delivery.body)})
 
 

@@ -48,10 +48,7 @@ def read_singles(
     ids = np.frombuffer(b"".join(event_id for _, event_id, _ in chosen), np.uint8)
     block = block_of_columns(
         feed,
-        sheet,
-        columns,
-        columns.good,
-        order=range(len(feed.header)),
+        columns.of(columns.good),
         lines=[1] * len(taken),
         payloads=[delivery.body for delivery in taken],
         imported_at=now,

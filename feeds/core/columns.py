@@ -51,14 +51,23 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Columns:
-    """What was read: ``good`` rows keep the contract, of the others nothing is said.
+    """What was read, in the order of the table: ``good`` rows keep the contract.
 
-    ``values`` has an array for each column, or None where the bytes of the field are the value.
-    Instants are microseconds, dates days since 1970.
+    Of the other rows nothing is said. ``values`` has an array for each column, or None where the
+    bytes of the field are the value. Instants are microseconds, dates days since 1970.
     """
 
+    sheet: Sheet
     good: Mask
     values: tuple[Values | None, ...]
+
+    def of(self, rows: Mask) -> "Columns":
+        """The same of these rows alone."""
+        if rows.all():
+            return self
+        sheet = Sheet(self.sheet.buffer, self.sheet.starts[rows], self.sheet.lengths[rows])
+        values = (None if found is None else found[rows] for found in self.values)
+        return Columns(sheet, self.good[rows], tuple(values))
 
 
 Reader = Callable[[Sheet, int], tuple[Mask, Values | None]]
@@ -88,13 +97,16 @@ def read_columns(feed: Feed, header: Sequence[str], sheet: Sheet) -> Columns:
     """Judge the rows of a sheet, whose columns are named by ``header``."""
     readers = column_readers(feed)
     assert readers is not None
+    if tuple(header) != feed.header:
+        order = [header.index(name) for name in feed.header]
+        sheet = Sheet(sheet.buffer, sheet.starts[:, order], sheet.lengths[:, order])
     good = np.ones(len(sheet.starts), bool)
     values = []
-    for index, name in enumerate(header):
+    for index, name in enumerate(feed.header):
         sure, found = readers[name](sheet, index)
         good &= sure
         values.append(found)
-    return Columns(good, tuple(values))
+    return Columns(sheet, good, tuple(values))
 
 
 @cache

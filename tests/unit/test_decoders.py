@@ -16,6 +16,7 @@ from warehouse.message import (
     CLOUDEVENT,
     CLOUDEVENTS,
     CSV,
+    EVENT_ID,
     IMPORTED_AT,
     JSON,
     MANIFEST,
@@ -95,6 +96,8 @@ def test_a_batch_of_cloudevents_is_many_rows() -> None:
         ("", CSV, "user_events", "no header of user_events"),
         ("{", CLOUDEVENT, "user_events", "not JSON"),
         ('{"id": "1"}', CLOUDEVENT, "user_events", "a CloudEvent has"),
+        ('{"id": 1, "source": "/x", "data": {}}', CLOUDEVENT, "user_events", "id and source"),
+        ('{"id": "1", "source": "", "data": {}}', CLOUDEVENT, "user_events", "id and source"),
         ("{}", CLOUDEVENTS, "user_events", "a JSON array"),
         ("{}", MANIFEST, "user_events", "no manifest of an import"),
     ],
@@ -107,6 +110,12 @@ def test_what_nobody_can_read_says_why(
         decode(message)
     letter = unpack(message, FEEDS).letter
     assert letter is not None and reason in letter.error
+
+
+def test_a_replayed_event_keeps_an_id_that_is_one() -> None:
+    body = f"{HEADER}\n{UserEvent().line}"
+    with pytest.raises(UndecodableMessage, match="no UUID"):
+        decode(delivery(body, CSV, headers={EVENT_ID: "zeus"}))
 
 
 def test_a_content_type_may_name_its_charset() -> None:

@@ -31,6 +31,7 @@ GOOD = UserEvent().line
 EVENT = {"id": "z", "event_type": "User Created", "received_at": "2020-12-06 10:00:00"}
 SEEDS = [
     ",".join(USER_EVENTS.header) + "\n" + GOOD * 40,
+    ",".join(USER_EVENTS.header) + "\n" + GOOD.strip(),
     json.dumps(EVENT),
     json.dumps(EVENT) + "\n" + json.dumps(EVENT),
     json.dumps({"specversion": "1.0", "id": "1", "source": "/x", "type": "y", "data": EVENT}),
