@@ -91,15 +91,24 @@ def _dirty(arguments: argparse.Namespace) -> None:
 
 def _growth(arguments: argparse.Namespace) -> None:
     path, rows = programs.make_file(arguments.rows)
-    empty = [programs.import_afresh(path, 1) for _ in range(arguments.rounds)]
-    programs.fill_table(weeks=10)
-    full = []
-    for _ in range(arguments.rounds):
-        full.append(programs.import_by(path, 1))
-        programs.remove_import()
+
+    def into_full_table() -> float:
+        programs.fill_table(weeks=10)  # from what the measurement before has left
+        return programs.import_by(path, 1)
+
+    programs.import_afresh(path, 1)  # PostgreSQL makes its first files of the log
+    _report(
+        f"growth, {rows:,} rows, one consumer, rows/s",
+        rows,
+        _in_turn(
+            arguments.rounds,
+            {
+                "into an empty table": lambda: programs.import_afresh(path, 1),
+                "ten times as many there": into_full_table,
+            },
+        ),
+    )
     programs.start_afresh()
-    title = f"growth, {rows:,} rows, one consumer, rows/s"
-    _report(title, rows, {"into an empty table": empty, "with 10 times as many there": full})
 
 
 def _memory(_: argparse.Namespace) -> None:

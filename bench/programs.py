@@ -23,7 +23,7 @@ FEED = feed_named("user_events")
 QUEUE = queue_of(FEED.name)
 _PUBLISHERS = 4  # connections that publish a live stream
 
-# Copies have negative line numbers. The first 48 bits of an id are milliseconds.
+# The first 48 bits of an id are milliseconds.
 _A_WEEK_BEFORE = """
     INSERT INTO raw.user_events (
         event_id, imported_at, line, id, event_type, username, user_email, user_type,
@@ -36,12 +36,11 @@ _A_WEEK_BEFORE = """
             ), 12, '0')
             || substr(digits, 13)
         )::uuid,
-        imported_at, -line, id, event_type, username, user_email, user_type,
+        imported_at, line, id, event_type, username, user_email, user_type,
         organization_name, plan_name, received_at - {week} * INTERVAL '7 days'
     FROM (
         SELECT *, replace(event_id::text, '-', '') AS digits
-        FROM raw.user_events
-        WHERE line > 0
+        FROM originals
     ) AS original
     ORDER BY event_id
 """
@@ -86,17 +85,13 @@ def make_file(rows: int) -> tuple[Path, int]:
 
 
 def fill_table(weeks: int) -> None:
-    """The events that are there, once more for each of so many weeks before."""
+    """Instead of the events that are there, their copies in each of so many weeks before."""
+    execute("CREATE UNLOGGED TABLE originals AS TABLE raw.user_events")
+    start_afresh()
     for week in range(1, weeks + 1):
         execute(_A_WEEK_BEFORE.format(week=week))
-    remove_import()
-
-
-def remove_import() -> None:
-    """Leave only what ``fill_table`` made, as if nothing else had been there."""
-    execute("DELETE FROM raw.user_events WHERE line > 0")
+    execute("DROP TABLE originals")
     execute("VACUUM ANALYZE raw.user_events")
-    execute("TRUNCATE raw.receipts, raw.imports")
     execute("CHECKPOINT")
 
 
