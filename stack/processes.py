@@ -1,6 +1,7 @@
 """Processes that outlive the command that started them, remembered by a file each."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warehouse.errors import WarehouseError
+
+_PORTS = 20_000, 32_000  # below those that Linux (from 32768) and IANA give to clients
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,15 @@ def wait_until(condition: Callable[[], bool], daemon: Daemon, patience: float = 
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody uses, and that no outgoing connection is given: these come from above."""
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def is_free(port: int) -> bool:
