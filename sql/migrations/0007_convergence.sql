@@ -1,0 +1,106 @@
+-- depends: 0006_days
+-- What a run has seen, and what it found when it examined its own work; and of the users' past no
+-- more than crm.users_dim does not say itself.
+
+ALTER TABLE meta.etl_runs
+    ADD COLUMN mode text CHECK (mode IN ('full', 'new', 'nothing new')),
+    ADD COLUMN n_events bigint,
+    ADD COLUMN seen pg_snapshot,
+    ADD COLUMN server text,
+    ADD COLUMN definition text,
+    ADD COLUMN checks jsonb;
+COMMENT ON COLUMN meta.etl_runs.rows_read IS 'Events that the run has worked on';
+COMMENT ON COLUMN meta.etl_runs.n_events IS 'Events of the date that were there';
+COMMENT ON COLUMN meta.etl_runs.seen IS 'The snapshot of the run: events outside it are new to the next';
+COMMENT ON COLUMN meta.etl_runs.server IS 'The system identifier of the server the snapshot is of';
+COMMENT ON COLUMN meta.etl_runs.definition IS 'Hash of the SQL: a date is stale when that has changed';
+COMMENT ON COLUMN meta.etl_runs.checks IS 'How many rows broke each data check';
+
+-- Events that left a user as he was. They open no version, but one of them does as soon as a late
+-- event changes what was before it.
+CREATE TABLE crm.user_repeats (
+    event_sk uuid NOT NULL,
+    id text NOT NULL,
+    username text,
+    user_email text,
+    user_type text,
+    organization_name text,
+    plan_name text,
+    valid_from timestamptz NOT NULL,
+    is_deleted boolean NOT NULL,
+    PRIMARY KEY (id, valid_from)
+);
+CREATE INDEX user_repeats_valid_from ON crm.user_repeats (valid_from);
+COMMENT ON TABLE crm.user_repeats IS
+    'Processed events that changed nothing, the last of each user and instant; with crm.users_dim: all';
+
+INSERT INTO crm.user_repeats
+SELECT *
+FROM crm.user_history
+WHERE NOT EXISTS (
+    SELECT
+    FROM crm.users_dim
+    WHERE users_dim.id = user_history.id AND users_dim.valid_from = user_history.valid_from
+);
+DROP TABLE crm.user_history;
+
+-- A version is known by its user and instant; a publisher may give one id to events of different
+-- instants, so event_sk is no key. Every index is an insertion more for every version that ends, so
+-- one does for two rules: no two versions of a user end at one instant, and no two are without end.
+ALTER TABLE crm.users_dim
+    DROP CONSTRAINT users_dim_pkey,
+    DROP CONSTRAINT users_dim_next,
+    DROP CONSTRAINT users_dim_end,
+    DROP CONSTRAINT users_dim_start;
+ALTER TABLE crm.users_dim
+    ADD CONSTRAINT users_dim_start PRIMARY KEY (id, valid_from),
+    ADD CONSTRAINT users_dim_next FOREIGN KEY (id, valid_to)
+        REFERENCES crm.users_dim (id, valid_from) DEFERRABLE INITIALLY DEFERRED;
+DROP INDEX crm.users_dim_one_valid;
+CREATE UNIQUE INDEX users_dim_end ON crm.users_dim (id, COALESCE(valid_to, 'infinity'));
+
+-- The users as they were at an instant: those that were there, deleted ones left out.
+CREATE FUNCTION crm.users_as_of(instant timestamptz) RETURNS SETOF crm.users_dim
+LANGUAGE sql STABLE AS $$
+    SELECT *
+    FROM crm.users_dim
+    WHERE valid_from <= instant
+        AND (valid_to > instant OR valid_to IS NULL)
+        AND NOT is_deleted
+$$;
+COMMENT ON FUNCTION crm.users_as_of IS 'The versions of users, not deleted, that held at an instant';
+
+CREATE TABLE meta.pruned (
+    feed text PRIMARY KEY,
+    before date NOT NULL,
+    pruned_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE meta.pruned IS 'Raw days before this date are gone; what was made of them stays';
+
+-- Drop the days of a raw table before a date; how many rows that were. Reads of the whole table
+-- are waited for, at most ten seconds.
+CREATE FUNCTION raw.drop_days(feed regclass, before date) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+AS $$
+DECLARE
+    day date;
+    of_it bigint;
+    total bigint := 0;
+BEGIN
+    FOR day IN SELECT DISTINCT listed.d FROM raw.days(feed) AS listed(d) WHERE listed.d < before LOOP
+        of_it := raw.count_new(feed, day, NULL);
+        total := total + of_it;
+        EXECUTE format('DROP TABLE IF EXISTS %s', raw.partition_of(feed, day));
+    END LOOP;
+    EXECUTE format(
+        'DELETE FROM raw_days.%I WHERE %I < %L',
+        (SELECT relname FROM pg_class WHERE oid = feed) || '_other', raw.time_column(feed), before
+    );
+    RETURN total;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION raw.drop_days FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION raw.drop_days TO warehouse_etl;
