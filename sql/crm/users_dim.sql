@@ -12,26 +12,54 @@
 SET LOCAL work_mem = '128MB';
 SET LOCAL jit = off;
 
+-- The users whose events are looked at, with their valid versions. Where all of a processed date is
+-- done again nothing is taken for granted, so a user without a valid version may have past ones.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
-SELECT id
-FROM raw.user_events
-WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-    AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
-UNION
-SELECT id
-FROM crm.users_dim
-WHERE :'since' = ''
-    AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-UNION
-SELECT id
-FROM crm.user_repeats
-WHERE :'since' = ''
-    AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+WITH again AS (
+    SELECT :'since' = '' AND EXISTS (
+        SELECT
+        FROM meta.etl_runs
+        WHERE etl = 'users_dim'
+            AND status = 'succeeded'
+            AND import_date BETWEEN :'first_date'::date AND :'last_date'::date
+    ) AS is_so
+)
+SELECT
+    users.id,
+    valid.event_sk,
+    valid.username,
+    valid.user_email,
+    valid.user_type,
+    valid.organization_name,
+    valid.plan_name,
+    COALESCE(
+        valid.valid_from, CASE WHEN (SELECT is_so FROM again) THEN 'infinity'::timestamptz END
+    ) AS valid_from,
+    valid.is_deleted,
+    valid.ctid AS row_at,
+    (SELECT is_so FROM again) AS is_again
+FROM (
+    SELECT id
+    FROM raw.user_events
+    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+    UNION
+    SELECT id
+    FROM crm.users_dim
+    WHERE (SELECT is_so FROM again)
+        AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    UNION
+    SELECT id
+    FROM crm.user_repeats
+    WHERE :'since' = ''
+        AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+) AS users
+LEFT JOIN crm.users_dim_valid AS valid ON valid.id = users.id;
 
-ANALYZE touched;
+ANALYZE touched (id);
 
 -- The first event after the dates, whether it opened a version, and the first version after them.
 CREATE TEMPORARY TABLE following ON COMMIT DROP AS
@@ -41,18 +69,28 @@ SELECT
     version.valid_to AS version_end
 FROM touched
 LEFT JOIN LATERAL (
-    SELECT *, ctid AS row_at
-    FROM crm.users_dim
-    WHERE users_dim.id = touched.id
-        AND users_dim.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-    ORDER BY users_dim.valid_from
+    (
+        SELECT past.*, 'past' AS lies_in, past.ctid AS row_at
+        FROM crm.users_dim_past AS past
+        WHERE past.id = touched.id
+            AND past.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        ORDER BY past.valid_from
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        touched.event_sk, touched.id, touched.username, touched.user_email, touched.user_type,
+        touched.organization_name, touched.plan_name, touched.valid_from, NULL, true,
+        touched.is_deleted, 'valid', touched.row_at
+    WHERE touched.row_at IS NOT NULL AND touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    ORDER BY valid_from
     LIMIT 1
-) AS version ON true
+) AS version ON touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
 CROSS JOIN LATERAL (
     (
         SELECT
             event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-            is_deleted, false AS is_version, NULL::tid AS row_at
+            is_deleted, false AS is_version, NULL AS lies_in, NULL::tid AS row_at
         FROM crm.user_repeats
         WHERE user_repeats.id = touched.id
             AND user_repeats.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
@@ -63,15 +101,13 @@ CROSS JOIN LATERAL (
     SELECT
         version.event_sk, version.id, version.username, version.user_email, version.user_type,
         version.organization_name, version.plan_name, version.valid_from, version.is_deleted, true,
-        version.row_at
+        version.lies_in, version.row_at
     WHERE version.id IS NOT NULL
     ORDER BY valid_from
     LIMIT 1
 ) AS event
-WHERE GREATEST(
-    (SELECT max(valid_from) FROM crm.users_dim),
-    (SELECT max(valid_from) FROM crm.user_repeats)
-) >= (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+WHERE touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    OR (SELECT max(valid_from) FROM crm.user_repeats) >= (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
 -- The users' events from the version before the dates to the event after them.
 CREATE TEMPORARY TABLE judged ON COMMIT DROP AS
@@ -90,28 +126,39 @@ WITH events AS (
         imported_at,
         line,
         'inside' AS place,
-        NULL::tid AS row_at
+        NULL AS lies_in,
+        NULL::tid AS row_at,
+        NULL::timestamptz AS old_end
     FROM raw.user_events
     WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
         AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
         AND (:'since' = '' OR id IN (SELECT id FROM touched))
     UNION ALL
     SELECT
-        event_sk, before.id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, is_deleted, 0, NULL, NULL, 'before', row_at
+        event_sk, id, username, user_email, user_type, organization_name, plan_name,
+        valid_from, is_deleted, 0, NULL, NULL, 'before', 'valid', row_at, NULL
+    FROM touched
+    WHERE valid_from < :'first_date'::date AT TIME ZONE 'UTC'
+    UNION ALL
+    SELECT
+        past.event_sk, past.id, past.username, past.user_email, past.user_type,
+        past.organization_name, past.plan_name, past.valid_from, past.is_deleted, 0, NULL, NULL,
+        'before', 'past', past.row_at, past.valid_to
     FROM touched
     CROSS JOIN LATERAL (
         SELECT *, ctid AS row_at
-        FROM crm.users_dim
-        WHERE users_dim.id = touched.id
-            AND users_dim.valid_from < :'first_date'::date AT TIME ZONE 'UTC'
-        ORDER BY users_dim.valid_from DESC
+        FROM crm.users_dim_past
+        WHERE users_dim_past.id = touched.id
+            AND users_dim_past.valid_from < :'first_date'::date AT TIME ZONE 'UTC'
+        ORDER BY users_dim_past.valid_from DESC
         LIMIT 1
-    ) AS before
+    ) AS past
+    WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
     UNION ALL
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, is_deleted, 0, NULL, NULL, 'after', row_at
+        valid_from, is_deleted, 0, NULL, NULL, 'after', lies_in, row_at,
+        CASE WHEN is_version THEN version_end END
     FROM following
 ),
 winners AS (
@@ -135,7 +182,8 @@ compared AS (
 )
 SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-    is_deleted, place, row_at, state_before IS NULL OR state IS DISTINCT FROM state_before AS is_version
+    is_deleted, place, lies_in, row_at, old_end,
+    state_before IS NULL OR state IS DISTINCT FROM state_before AS is_version
 FROM compared;
 
 -- The chain as it has to be. It ends where it meets the versions that stay as they are.
@@ -158,29 +206,81 @@ SELECT
     versions.valid_from,
     versions.is_deleted,
     versions.place,
+    versions.lies_in,
     versions.row_at,
+    versions.old_end,
+    touched.row_at AS valid_at,
     COALESCE(
         versions.next_start,
         CASE WHEN following.is_version THEN following.version_end ELSE following.version_start END
     ) AS valid_to
 FROM versions
+INNER JOIN touched ON touched.id = versions.id
 LEFT JOIN following ON following.id = versions.id;
 
-ANALYZE chain (row_at);
-
--- What is no version any more, or is written anew: the versions of the dates, and of the events
--- after them, of which there is at most one a user, those that now change nothing.
-DELETE FROM crm.users_dim AS old
+-- First goes what is no version any more or ends elsewhere, then the valid versions take their new
+-- states, and at last the past ones come in: at no time do two overlap.
+DELETE FROM crm.users_dim_past AS old
 USING touched
-WHERE old.id = touched.id
+WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND old.id = touched.id
     AND old.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
     AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
-DELETE FROM crm.users_dim AS old
+DELETE FROM crm.users_dim_past AS old
 USING judged
 WHERE judged.place = 'after'
     AND NOT judged.is_version
+    AND judged.lies_in = 'past'
     AND old.ctid = judged.row_at;
+
+DELETE FROM crm.users_dim_past AS old
+USING chain
+WHERE chain.lies_in = 'past'
+    AND chain.valid_to IS DISTINCT FROM chain.old_end
+    AND old.ctid = chain.row_at;
+
+DELETE FROM crm.users_dim_valid AS old
+USING touched
+WHERE touched.is_again
+    AND old.ctid = touched.row_at
+    AND NOT EXISTS (SELECT FROM chain WHERE chain.id = touched.id);
+
+UPDATE crm.users_dim_valid AS old
+SET
+    event_sk = chain.event_sk,
+    username = chain.username,
+    user_email = chain.user_email,
+    user_type = chain.user_type,
+    organization_name = chain.organization_name,
+    plan_name = chain.plan_name,
+    valid_from = chain.valid_from,
+    is_deleted = chain.is_deleted
+FROM chain
+WHERE chain.valid_to IS NULL
+    AND chain.lies_in IS DISTINCT FROM 'valid'
+    AND old.ctid = chain.valid_at;
+
+INSERT INTO crm.users_dim_valid (
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, is_valid, is_deleted
+)
+SELECT
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, NULL, true, is_deleted
+FROM chain
+WHERE valid_to IS NULL AND valid_at IS NULL;
+
+INSERT INTO crm.users_dim_past (
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, is_valid, is_deleted
+)
+SELECT
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, false, is_deleted
+FROM chain
+WHERE valid_to IS NOT NULL
+    AND NOT (COALESCE(lies_in, '') = 'past' AND valid_to = old_end);
 
 DELETE FROM crm.user_repeats AS old
 USING touched
@@ -204,35 +304,18 @@ SELECT
 FROM judged
 WHERE NOT is_version;
 
-UPDATE crm.users_dim AS old
-SET valid_to = chain.valid_to, is_valid = chain.valid_to IS NULL
-FROM chain
-WHERE old.ctid = chain.row_at
-    AND old.valid_to IS DISTINCT FROM chain.valid_to;
-
-WITH written AS (
-    INSERT INTO crm.users_dim (
-        event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, valid_to, is_valid, is_deleted
-    )
-    SELECT
-        event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, valid_to, valid_to IS NULL, is_deleted
-    FROM chain
-    WHERE row_at IS NULL
-    RETURNING valid_from
-),
-written_by_date AS (
-    SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
-    FROM written
-    GROUP BY 1
-),
-read_by_date AS (
+WITH read_by_date AS (
     SELECT (received_at AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_read
     FROM raw.user_events
     WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
         AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+    GROUP BY 1
+),
+written_by_date AS (
+    SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
+    FROM chain
+    WHERE place = 'inside'
     GROUP BY 1
 )
 SELECT

@@ -122,6 +122,7 @@ def test_an_event_that_commits_late_with_a_smaller_number_is_not_missed(
     [
         "TRUNCATE crm.users_dim, crm.user_repeats",
         "DELETE FROM crm.users_dim WHERE id = 'hera'",
+        "UPDATE crm.users_dim SET valid_to = '2020-12-07', is_valid = false WHERE id = 'hera'",
         "DELETE FROM raw.user_events WHERE id = 'hera'",
     ],
 )
