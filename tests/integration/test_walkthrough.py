@@ -37,11 +37,11 @@ def _house(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(name="url")
-def _url(session_database: Database) -> Iterator[str]:
+def _url(database: Database) -> Iterator[str]:
     """A database of its own."""
-    session_database.rows("CREATE DATABASE walkthrough")
+    database.rows("CREATE DATABASE walkthrough")
     yield urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/walkthrough"))
-    session_database.rows("DROP DATABASE walkthrough WITH (FORCE)")
+    database.rows("DROP DATABASE walkthrough WITH (FORCE)")
 
 
 def test_the_page_works(house: Path, url: str, broker: Broker) -> None:
