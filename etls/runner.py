@@ -23,7 +23,7 @@ from warehouse.errors import UsageError, WarehouseError
 from warehouse.postgres import Connection, Cursor, InvalidRow, savepoint, translated_errors
 from warehouse.queries import query
 
-_LONGEST_SPAN = 31  # dates that one transaction works on
+_LONGEST_SPAN = 7  # dates that one transaction works on
 
 
 @dataclass(frozen=True)
