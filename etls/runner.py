@@ -23,7 +23,9 @@ from warehouse.errors import UsageError, WarehouseError
 from warehouse.postgres import Connection, Cursor, InvalidRow, savepoint, translated_errors
 from warehouse.queries import query
 
-_LONGEST_SPAN = 7  # dates that one transaction works on
+# What one transaction works on, unless a single date has more.
+_MOST_DATES = 31
+_MOST_EVENTS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,17 @@ def _spans(
 def spans(found: Iterable[Change], *, full: bool) -> Iterator[list[date]]:
     """The dates in the groups that one transaction works on each."""
     group: list[date] = []
+    n_events = 0
     for change in found:
         is_full = full or change.since is None
         follows = group and change.import_date - group[-1] == timedelta(days=1)
-        if group and not (is_full and follows and len(group) < _LONGEST_SPAN):
+        fits = len(group) < _MOST_DATES and n_events + change.n_events <= _MOST_EVENTS
+        if group and not (is_full and follows and fits):
             yield group
-            group = []
+            group, n_events = [], 0
         if is_full:
             group.append(change.import_date)
+            n_events += change.n_events
         else:
             yield [change.import_date]
     if group:
@@ -144,11 +149,13 @@ def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | Non
         "last_date": found[-1].import_date,
         "since": since or "",
     }
-    figures: dict[date, tuple[int, int]] = {}
+    written: dict[date, int] = {}
     mode = FULL if since is None else NEW if found[0].n_new else NOTHING_NEW
-    if mode != NOTHING_NEW:
+    if mode == NOTHING_NEW:
+        parameters["since"] = ""  # then all of it is examined
+    else:
         cursor.execute(query(etl.sql), parameters)
-        figures = {import_date: (read, written) for import_date, read, written in cursor}
+        written = dict(cursor.fetchall())
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     cursor.execute(query(etl.checks), parameters)
     checks = {str(name): int(count) for name, count in cursor}
@@ -156,7 +163,13 @@ def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | Non
     if broken:
         raise CheckFailed(f"{etl.target} was not kept, it breaks a check: {'; '.join(broken)}")
     return [
-        Outcome(mode, change.n_events, *figures.get(change.import_date, (0, 0)), checks)
+        Outcome(
+            mode,
+            change.n_events,
+            change.n_events if mode == FULL else change.n_new,
+            written.get(change.import_date, 0),
+            checks,
+        )
         for change in found
     ]
 

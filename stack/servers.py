@@ -11,9 +11,15 @@ from stack.settings import SUPERUSER, Chosen
 from warehouse.errors import WarehouseError
 from warehouse.postgres import connect
 
-# As docker-compose.yml has them. A day's run touches the index pages of its users, wherever they
-# are; a query of a whole raw table locks each of its days.
-_TUNING = {"shared_buffers": "512MB", "max_wal_size": "2GB", "max_locks_per_transaction": "1024"}
+# As docker-compose.yml has them. A day's run touches the pages of its users, wherever they are, and
+# the log gets each of these whole, once after every checkpoint; a query of a whole raw table locks
+# each of its days.
+_TUNING = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "2GB",
+    "wal_compression": "lz4",
+    "max_locks_per_transaction": "1024",
+}
 
 
 class Postgres:

@@ -7,10 +7,14 @@
 --         What the dates can change lies between the version before them and the first event after
 --         them, so no more than that is read: the cost is that of the dates, not of the history,
 --         and the result depends on which dates were processed, not on their order.
--- Returns import_date, rows_read (events worked on), rows_written (versions opened) of each date.
+-- Returns import_date, rows_written (versions opened) of each date.
 
 SET LOCAL work_mem = '128MB';
 SET LOCAL jit = off;
+
+-- Keeps autovacuum away: it would count as none the rows that this transaction has yet to commit,
+-- and what joins them later would be planned for none.
+LOCK TABLE crm.users_dim_valid, crm.users_dim_past, crm.user_repeats IN SHARE UPDATE EXCLUSIVE MODE;
 
 -- The users whose events are looked at, with their valid versions. Where all of a processed date is
 -- done again nothing is taken for granted, so a user without a valid version may have past ones.
@@ -59,7 +63,7 @@ FROM (
 ) AS users
 LEFT JOIN crm.users_dim_valid AS valid ON valid.id = users.id;
 
-ANALYZE touched (id);
+ANALYZE touched (id, valid_from);
 
 -- The first event after the dates, whether it opened a version, and the first version after them.
 CREATE TEMPORARY TABLE following ON COMMIT DROP AS
@@ -109,8 +113,9 @@ CROSS JOIN LATERAL (
 WHERE touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
     OR (SELECT max(valid_from) FROM crm.user_repeats) >= (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
--- The users' events from the version before the dates to the event after them.
-CREATE TEMPORARY TABLE judged ON COMMIT DROP AS
+-- The users' events from the version before the dates to the event after them: versions, with their
+-- ends, and repeats. The chain ends where it meets the versions that stay as they are.
+CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
 WITH events AS (
     SELECT
         event_id AS event_sk,
@@ -166,7 +171,7 @@ winners AS (
     FROM events
     ORDER BY
         id COLLATE "C",
-        valid_from,
+        valid_from DESC,
         rank DESC,
         imported_at DESC,
         line DESC,
@@ -176,47 +181,45 @@ compared AS (
     SELECT
         *,
         ROW(username, user_email, user_type, organization_name, plan_name, is_deleted) AS state,
-        lag(ROW(username, user_email, user_type, organization_name, plan_name, is_deleted))
-            OVER (PARTITION BY id COLLATE "C" ORDER BY valid_from) AS state_before
+        lead(ROW(username, user_email, user_type, organization_name, plan_name, is_deleted))
+            OVER (PARTITION BY id COLLATE "C" ORDER BY valid_from DESC) AS state_before
     FROM winners
-)
-SELECT
-    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-    is_deleted, place, lies_in, row_at, old_end,
-    state_before IS NULL OR state IS DISTINCT FROM state_before AS is_version
-FROM compared;
-
--- The chain as it has to be. It ends where it meets the versions that stay as they are.
-CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
-WITH versions AS (
+),
+judged AS (
+    SELECT *, state_before IS NULL OR state IS DISTINCT FROM state_before AS is_version
+    FROM compared
+),
+linked AS (
     SELECT
         *,
-        lead(valid_from) OVER (PARTITION BY id COLLATE "C" ORDER BY valid_from) AS next_start
+        min(valid_from) FILTER (WHERE is_version) OVER (
+            PARTITION BY id COLLATE "C"
+            ORDER BY valid_from DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS next_start
     FROM judged
-    WHERE is_version
 )
 SELECT
-    versions.event_sk,
-    versions.id,
-    versions.username,
-    versions.user_email,
-    versions.user_type,
-    versions.organization_name,
-    versions.plan_name,
-    versions.valid_from,
-    versions.is_deleted,
-    versions.place,
-    versions.lies_in,
-    versions.row_at,
-    versions.old_end,
-    touched.row_at AS valid_at,
+    linked.event_sk,
+    linked.id,
+    linked.username,
+    linked.user_email,
+    linked.user_type,
+    linked.organization_name,
+    linked.plan_name,
+    linked.valid_from,
+    linked.is_deleted,
+    linked.is_version,
+    linked.place,
+    linked.lies_in,
+    linked.row_at,
+    linked.old_end,
     COALESCE(
-        versions.next_start,
+        linked.next_start,
         CASE WHEN following.is_version THEN following.version_end ELSE following.version_start END
     ) AS valid_to
-FROM versions
-INNER JOIN touched ON touched.id = versions.id
-LEFT JOIN following ON following.id = versions.id;
+FROM linked
+LEFT JOIN following ON following.id = linked.id;
 
 -- First goes what is no version any more or ends elsewhere, then the valid versions take their new
 -- states, and at last the past ones come in: at no time do two overlap.
@@ -228,23 +231,16 @@ WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
     AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
 DELETE FROM crm.users_dim_past AS old
-USING judged
-WHERE judged.place = 'after'
-    AND NOT judged.is_version
-    AND judged.lies_in = 'past'
-    AND old.ctid = judged.row_at;
-
-DELETE FROM crm.users_dim_past AS old
 USING chain
 WHERE chain.lies_in = 'past'
-    AND chain.valid_to IS DISTINCT FROM chain.old_end
+    AND (NOT chain.is_version OR chain.valid_to <> chain.old_end OR chain.valid_to IS NULL)
     AND old.ctid = chain.row_at;
 
 DELETE FROM crm.users_dim_valid AS old
 USING touched
 WHERE touched.is_again
     AND old.ctid = touched.row_at
-    AND NOT EXISTS (SELECT FROM chain WHERE chain.id = touched.id);
+    AND NOT EXISTS (SELECT FROM chain WHERE chain.id = touched.id AND chain.is_version);
 
 UPDATE crm.users_dim_valid AS old
 SET
@@ -257,19 +253,22 @@ SET
     valid_from = chain.valid_from,
     is_deleted = chain.is_deleted
 FROM chain
-WHERE chain.valid_to IS NULL
+INNER JOIN touched ON touched.id = chain.id
+WHERE chain.is_version
+    AND chain.valid_to IS NULL
     AND chain.lies_in IS DISTINCT FROM 'valid'
-    AND old.ctid = chain.valid_at;
+    AND old.ctid = touched.row_at;
 
 INSERT INTO crm.users_dim_valid (
     event_sk, id, username, user_email, user_type, organization_name, plan_name,
     valid_from, valid_to, is_valid, is_deleted
 )
 SELECT
-    event_sk, id, username, user_email, user_type, organization_name, plan_name,
-    valid_from, NULL, true, is_deleted
+    chain.event_sk, chain.id, chain.username, chain.user_email, chain.user_type,
+    chain.organization_name, chain.plan_name, chain.valid_from, NULL, true, chain.is_deleted
 FROM chain
-WHERE valid_to IS NULL AND valid_at IS NULL;
+INNER JOIN touched ON touched.id = chain.id
+WHERE chain.is_version AND chain.valid_to IS NULL AND touched.row_at IS NULL;
 
 INSERT INTO crm.users_dim_past (
     event_sk, id, username, user_email, user_type, organization_name, plan_name,
@@ -279,7 +278,8 @@ SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name,
     valid_from, valid_to, false, is_deleted
 FROM chain
-WHERE valid_to IS NOT NULL
+WHERE is_version
+    AND valid_to IS NOT NULL
     AND NOT (COALESCE(lies_in, '') = 'past' AND valid_to = old_end);
 
 DELETE FROM crm.user_repeats AS old
@@ -289,10 +289,10 @@ WHERE old.id = touched.id
     AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
 DELETE FROM crm.user_repeats AS old
-USING judged
-WHERE judged.place = 'after'
-    AND old.id = judged.id
-    AND old.valid_from = judged.valid_from;
+USING chain
+WHERE chain.place = 'after'
+    AND old.id = chain.id
+    AND old.valid_from = chain.valid_from;
 
 INSERT INTO crm.user_repeats (
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
@@ -301,26 +301,10 @@ INSERT INTO crm.user_repeats (
 SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
     is_deleted
-FROM judged
+FROM chain
 WHERE NOT is_version;
 
-WITH read_by_date AS (
-    SELECT (received_at AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_read
-    FROM raw.user_events
-    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
-    GROUP BY 1
-),
-written_by_date AS (
-    SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
-    FROM chain
-    WHERE place = 'inside'
-    GROUP BY 1
-)
-SELECT
-    import_date,
-    COALESCE(rows_read, 0) AS rows_read,
-    COALESCE(rows_written, 0) AS rows_written
-FROM read_by_date
-FULL JOIN written_by_date USING (import_date);
+SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
+FROM chain
+WHERE is_version AND place = 'inside'
+GROUP BY 1;

@@ -93,7 +93,7 @@ $$;
 -- Whether a row came after a snapshot was taken: its transaction had not ended then, whatever its
 -- number. A number that this server has yet to give comes from another server's backup.
 CREATE FUNCTION raw.is_new(txid bigint, since pg_snapshot) RETURNS boolean
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT since IS NULL OR (
         txid >= pg_snapshot_xmin(since)::text::bigint
         AND NOT pg_visible_in_snapshot(txid::text::xid8, since)

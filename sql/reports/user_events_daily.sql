@@ -2,7 +2,7 @@
 -- Grain:  one row a UTC date that has events.
 -- Inputs: raw.user_events of the dates from :first_date to :last_date.
 -- Rule:   events counted by type; n_unique counts users, n_total events, exact duplicates included.
--- Returns import_date, rows_read, rows_written of each date.
+-- Returns import_date, rows_written of each date.
 
 DELETE FROM reports.user_events_daily
 WHERE event_date BETWEEN :'first_date'::date AND :'last_date'::date;
@@ -21,4 +21,4 @@ FROM raw.user_events
 WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
     AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
 GROUP BY 1
-RETURNING event_date AS import_date, n_total AS rows_read, 1 AS rows_written;
+RETURNING event_date AS import_date, 1 AS rows_written;

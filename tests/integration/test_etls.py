@@ -330,6 +330,8 @@ def version(start: str, end: str | None, *, valid: bool) -> tuple[object, ...]:
         ([version(at(5), at(6), valid=False), version(at(5), None, valid=True)], "overlap"),
         ([version(at(5), None, valid=True), version(at(5), at(6), valid=False)], "overlap"),
         ([version(at(7), at(8), valid=False), version(at(5), None, valid=True)], "overlap"),
+        ([version(at(5), at(7), valid=False), version(at(6), at(8), valid=False)], "overlap"),
+        ([version(at(6), at(7), valid=False), version(at(5), at(8), valid=False)], "overlap"),
         ([version(at(6), at(5), valid=False)], "users_dim_interval"),
         ([version(at(6), at(6), valid=False)], "users_dim_interval"),
         ([version(at(5), at(6), valid=True)], "users_dim_state"),
@@ -340,6 +342,8 @@ def version(start: str, end: str | None, *, valid: bool) -> tuple[object, ...]:
         "one instant twice, the valid one last",
         "one instant twice, the past one last",
         "the valid one ahead of a past one",
+        "past ones that overlap",
+        "a past one within another",
         "inverted",
         "empty",
         "ended but valid",
@@ -364,6 +368,36 @@ def test_the_database_refuses_what_is_no_history(
             connection.commit()
         connection.rollback()
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("users_dim_valid", f"valid_from = '{at(6)}' WHERE id = 'zeus'"),
+        ("users_dim", f"valid_from = '{at(6)}' WHERE id = 'zeus' AND is_valid"),
+        ("users_dim_valid", "id = 'hera' WHERE id = 'ares'"),
+        ("users_dim_past", f"valid_to = '{at(9)}' WHERE id = 'zeus'"),
+        ("users_dim_past", f"valid_from = '{at(5)}' WHERE id = 'hera' AND valid_to = '{at(8)}'"),
+        ("users_dim", f"is_valid = true, valid_to = NULL WHERE id = 'hera' AND valid_to = '{at(6)}'"),
+    ],
+)
+def test_the_database_refuses_an_update_that_makes_versions_overlap(
+    database: Database, table: str, change: str
+) -> None:
+    for user, start, end in [
+        ("zeus", at(5), at(7)),
+        ("zeus", at(8), None),
+        ("hera", at(4), at(6)),
+        ("hera", at(7), at(8)),
+        ("ares", at(5), None),
+    ]:
+        database.rows(
+            "INSERT INTO crm.users_dim (event_sk, id, valid_from, valid_to, is_valid, is_deleted)"
+            " VALUES (gen_random_uuid(), %s, %s, %s, %s, false)",
+            *(user, start, end, end is None),
+        )
+    with pytest.raises(psycopg2.IntegrityError, match="overlap"):
+        database.rows(f"UPDATE crm.{table} SET {change}")
 
 
 def ledger(database: Database) -> list[tuple[Any, ...]]:

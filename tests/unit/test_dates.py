@@ -69,10 +69,11 @@ def test_dates_in_a_row_are_worked_on_together_where_all_has_to_be_done(
     assert [[day.day for day in span] for span in spans(found, full=full)] == expected
 
 
-def test_a_transaction_works_on_no_more_than_a_week() -> None:
-    year = [Change(date(2020, 1, 1) + timedelta(days=n), 1, 1, None) for n in range(366)]
+@pytest.mark.parametrize(("n_events", "longest"), [(1, 31), (1_000_000, 5), (6_000_000, 1)])
+def test_a_transaction_works_on_no_more_than_it_can_hold(n_events: int, longest: int) -> None:
+    year = [Change(date(2020, 1, 1) + timedelta(days=n), n_events, 1, None) for n in range(366)]
     lengths = [len(span) for span in spans(year, full=False)]
-    assert max(lengths) == 7 and sum(lengths) == 366
+    assert max(lengths) == longest and sum(lengths) == 366
 
 
 def test_an_unknown_etl_is_named_with_those_that_are() -> None:
