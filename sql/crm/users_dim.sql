@@ -51,7 +51,8 @@ FROM (
     UNION
     SELECT id
     FROM crm.users_dim
-    WHERE (SELECT is_so FROM again)
+    WHERE :'since' = ''
+        AND (SELECT is_so FROM again)
         AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
     UNION

@@ -2,26 +2,29 @@
 -- with :since, for those who have new ones.
 -- Returns check_name, n_violations.
 
-CREATE TEMPORARY TABLE examined ON COMMIT DROP AS
-SELECT users.id, users.n_instants, valid.valid_from AS valid_since
-FROM (
-    SELECT id, count(DISTINCT received_at) AS n_instants
-    FROM raw.user_events
-    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-        AND (
-            :'since' = ''
-            OR id IN (
-                SELECT id
-                FROM raw.user_events
-                WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-                    AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-                    AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
-            )
+CREATE TEMPORARY TABLE present ON COMMIT DROP AS
+SELECT id, count(DISTINCT received_at) AS n_instants
+FROM raw.user_events
+WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    AND (
+        :'since' = ''
+        OR id IN (
+            SELECT id
+            FROM raw.user_events
+            WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+                AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+                AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
         )
-    GROUP BY id
-) AS users
-LEFT JOIN crm.users_dim_valid AS valid ON valid.id = users.id;
+    )
+GROUP BY id;
+
+ANALYZE present (id);
+
+CREATE TEMPORARY TABLE examined ON COMMIT DROP AS
+SELECT present.id, present.n_instants, valid.valid_from AS valid_since
+FROM present
+LEFT JOIN crm.users_dim_valid AS valid ON valid.id = present.id;
 
 -- A past version that began on the dates was ended by another event on them, or by one after them.
 CREATE TEMPORARY TABLE ended ON COMMIT DROP AS
