@@ -2,9 +2,11 @@
 
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import days
@@ -98,12 +100,17 @@ def measure(folder: Path) -> None:
     rival = _write_project(folder) if _DBT.exists() else None
     ours = [_run("--date", str(days.day(number))) for number in range(_DAYS + 1)]
     theirs = [_snapshot(rival, number) for number in range(_DAYS + 1)] if rival else []
-    for number in (0, 1, 3, 14, 28, 30):
-        beside = f"   dbt snapshot {theirs[number]:6.2f}" if theirs else ""
-        print(f"  day {number:2} {ours[number]:6.2f}{beside}")
-    print(f"  day 28 to day 3: {ours[28] / ours[3]:.2f}")
-    _measure_late_events(ours[3])
+    print(f"  day 0 {ours[0]:6.2f}" + (f"   dbt snapshot {theirs[0]:6.2f}" if theirs else ""))
+    for number in (3, 14, 28):
+        beside = f"   dbt snapshot {_around(theirs, number):6.2f}" if theirs else ""
+        print(f"  days {number - 1} to {number + 1}, median {_around(ours, number):6.2f}{beside}")
+    print(f"  around day 28 to around day 3: {_around(ours, 28) / _around(ours, 3):.2f}")
+    _measure_late_events(_around(ours, 3))
     _measure_backfill()
+
+
+def _around(seconds: Sequence[float], number: int) -> float:
+    return statistics.median(seconds[number - 1 : number + 2])
 
 
 def _measure_late_events(first_run: float) -> None:
