@@ -378,7 +378,7 @@ def test_the_database_refuses_what_is_no_history(
         ("users_dim_valid", "id = 'hera' WHERE id = 'ares'"),
         ("users_dim_past", f"valid_to = '{at(9)}' WHERE id = 'zeus'"),
         ("users_dim_past", f"valid_from = '{at(5)}' WHERE id = 'hera' AND valid_to = '{at(8)}'"),
-        ("users_dim", f"is_valid = true, valid_to = NULL WHERE id = 'hera' AND valid_to = '{at(6)}'"),
+        ("users_dim", f"is_valid = true, valid_to = NULL WHERE valid_from = '{at(4)}'"),
     ],
 )
 def test_the_database_refuses_an_update_that_makes_versions_overlap(
