@@ -15,6 +15,9 @@ SEED ?=
 REASON ?=
 SINCE ?=
 DRY_RUN ?=
+ALL_STALE ?=
+FULL ?=
+BEFORE ?=
 INSTANCE ?= main
 KEEP_DATA ?=
 N ?= 1
@@ -35,8 +38,8 @@ export STACK INSTANCE
 VENV := .venv/.complete
 include stack/$(STACK).mk
 
-# What the ETL commands are told: a range, or else one date. --date '' says how to name one.
-DATES = $(if $(FROM)$(TO),--from '$(FROM)' --to '$(TO)',--date '$(IMPORT_DATE)')
+# What the ETL commands are told: what is stale, a range, or else one date, or how to name one.
+DATES = $(if $(ALL_STALE),--stale,$(if $(FROM)$(TO),--from '$(FROM)' --to '$(TO)',--date '$(IMPORT_DATE)'))
 ETLS := users_dim user_events_daily
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
@@ -75,10 +78,18 @@ endif
 	@$(RUN) python -m ops audit --quiet
 
 .PHONY: $(ETLS)
-users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=
-user_events_daily: ready ## events per day by type; IMPORT_DATE=2020-12-05, or FROM= TO=
+users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=, or ALL_STALE=1
+user_events_daily: ready ## events per day by type; the same, and FULL=1, DRY_RUN=1
 $(ETLS):
-	@$(RUN) python -m etls run $@ $(DATES)
+	@$(RUN) python -m etls run $@ $(DATES) $(if $(FULL),--full) $(if $(DRY_RUN),--dry-run)
+
+.PHONY: stale
+stale: ready ## the dates of each ETL that have events its last run has not seen
+	@$(RUN) python -m etls status
+
+.PHONY: prune
+prune: ready ## drop raw days that every ETL has processed; BEFORE=2020-12-06
+	@$(RUN) python -m etls prune --before '$(BEFORE)'
 
 .PHONY: audit
 audit: ready ## what became of every row ever published; exit 1 if it does not add up

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import statistics
+import tempfile
 import threading
 import time
 import uuid
@@ -16,7 +17,7 @@ from typing import Any
 
 import pika
 
-from bench import others, programs
+from bench import etls, others, programs
 from bench.dirty import import_across_restart, with_bad_rows, with_duplicates
 from stack.looking import channel as open_channel
 from warehouse.message import EXCHANGE, JSON
@@ -142,6 +143,11 @@ def _others(arguments: argparse.Namespace) -> None:
     _report(f"others, {rows:,} rows, rows/s", rows, _in_turn(arguments.rounds, measurements))
 
 
+def _etls(_: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        etls.measure(Path(folder))
+
+
 def _live(arguments: argparse.Namespace) -> None:
     path, events = programs.make_file(arguments.events)
 
@@ -228,6 +234,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "growth": _growth,
     "memory": _memory,
     "others": _others,
+    "etls": _etls,
 }
 
 

@@ -132,7 +132,7 @@ def _validated(delivery: Delivery, contents: Contents, imported_at: datetime) ->
             rejected.append(verdict)
     blocks = contents.blocks
     if accepted:
-        blocks = [*blocks, block_of_rows(accepted, imported_at)]
+        blocks = [*blocks, block_of_rows(contents.feed, accepted, imported_at)]
     return Parcel(
         [delivery], contents.feed, imported_at, blocks, rejected, manifest=contents.manifest
     )

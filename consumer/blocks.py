@@ -5,8 +5,8 @@ one by one. What a block says of its rows, beside their form, is what a reject w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timezone
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,7 @@ class Block:
     packed_ids: bytes
     lines: Sequence[int]
     payloads: Sequence[bytes]
+    days: frozenset[date] = frozenset()  # the UTC days of its events, at least, if they have any
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -69,13 +70,25 @@ class Block:
             self.packed_ids[16 * start : 16 * end],
             self.lines[start:end],
             self.payloads[start:end],
+            self.days,
         )
 
 
-def block_of_rows(accepted: Sequence[Accepted], imported_at: datetime) -> Block:
+def block_of_rows(feed: Feed, accepted: Sequence[Accepted], imported_at: datetime) -> Block:
     """A block of rows that the model has accepted."""
     rows = [a.row for a in accepted]
-    return block_of_values(rows, [a.values for a in accepted], imported_at)
+    block = block_of_values(rows, [a.values for a in accepted], imported_at)
+    if feed.time_column is None:
+        return block
+    place = feed.columns.index(feed.time_column)
+    return replace(block, days=frozenset(_day_of(a.values[place]) for a in accepted))
+
+
+def _day_of(instant: Any) -> date:
+    if isinstance(instant, datetime):
+        return instant.astimezone(timezone.utc).date()
+    assert isinstance(instant, date)
+    return instant
 
 
 def block_of_values(
@@ -111,13 +124,19 @@ def block_of_columns(
         payloads: its bytes.
         ids: its event_id, if that does not follow from the others.
     """
+    place = feed.columns.index(feed.time_column) if feed.time_column else None
+    instants = None if place is None else columns.values[place]
     if ids is None:
-        event_time = feed.header.index(feed.event_time) if feed.event_time else None
-        instants = None if event_time is None else columns.values[event_time]
         ids = _identify(feed, lines, payloads, instants)
     heads = _heads(len(COLUMNS) + len(columns.values), ids, imported_at, lines)
     data, offsets = _assemble(heads, columns)
-    return Block(data, offsets, ids.tobytes(), lines, payloads)
+    return Block(data, offsets, ids.tobytes(), lines, payloads, _days_of(instants))
+
+
+def _days_of(instants: NDArray[Any] | None) -> frozenset[date]:
+    if instants is None:
+        return frozenset()
+    return frozenset(np.unique(instants.astype("datetime64[D]")).tolist())
 
 
 def _identify(

@@ -1,8 +1,11 @@
 """Writing a batch: good rows, rejected rows and what became of each, in one transaction."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -32,10 +35,11 @@ from warehouse.postgres import (
 )
 from warehouse.queries import query
 
+_DAY_RETRY = 60.0  # seconds
+
 T = TypeVar("T")
 Entry = tuple[Parcel, Block]  # rows of one message on their way into a table
 
-_KEY = "event_id"
 _REJECTED = "raw.rejected_events"
 _REJECTED_COLUMNS = (
     *COLUMNS,
@@ -57,6 +61,7 @@ class RawTables:
     def __init__(self, url: object) -> None:
         self._url = url
         self._connection: Connection | None = None
+        self._days: dict[tuple[str, date], float] = {}  # when to see to it that they are there
 
     def ping(self) -> None:
         """Make sure that the database answers. Raises as ``write`` does."""
@@ -72,7 +77,17 @@ class RawTables:
             DatabaseUnavailable: nothing is written; the same batch may be written again.
             BrokenEnvironment: nothing is written, and nothing will be until somebody mends it.
         """
+        self._add_days(parcels)
         return self._in_transaction(lambda cursor: _write(cursor, parcels))
+
+    def _add_days(self, parcels: Sequence[Parcel]) -> None:
+        """See to it that the days of a batch have their partitions, where nothing is in the way."""
+        days = {(p.feed.table, day) for p in parcels if p.feed for b in p.blocks for day in b.days}
+        now = time.monotonic()
+        for day in sorted(days):
+            if self._days.get(day, 0) <= now:
+                is_there = self._in_transaction(partial(_add_day, *day))
+                self._days[day] = math.inf if is_there else now + _DAY_RETRY
 
     def rehearse(self, feeds: Iterable[Feed]) -> None:
         """Write nothing to every table, to see that all could be written. Raises as ``write``."""
@@ -113,6 +128,13 @@ class RawTables:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _add_day(table: str, day: date, cursor: Cursor) -> bool:
+    """Whether the day of a raw table has its partition, now at the latest."""
+    cursor.execute(query("raw/add_day"), {"table": table, "day": day})
+    ((is_there,),) = cursor.fetchall()
+    return bool(is_there)
 
 
 def _write(cursor: Cursor, parcels: Sequence[Parcel]) -> list[Receipt]:
@@ -186,8 +208,7 @@ def _store_all(cursor: Cursor, feed: Feed, entries: Sequence[Entry]) -> Counter[
     take the longer way, as all do if it turns out that one of the others has a known row too.
     """
     columns = (*COLUMNS, *feed.columns)
-    samples = {sample for _, block in entries for sample in block.samples}
-    known = _bytes_of(find_keys(cursor, feed.table, _KEY, [str(UUID(bytes=s)) for s in samples]))
+    known = _find_samples(cursor, feed, entries)
     new = [entry for entry in entries if known.isdisjoint(entry[1].samples)]
     doubtful = [entry for entry in entries if not known.isdisjoint(entry[1].samples)]
     try:
@@ -201,11 +222,19 @@ def _store_all(cursor: Cursor, feed: Feed, entries: Sequence[Entry]) -> Counter[
         counts[id(parcel)] += len(block)
     if doubtful:
         rows = [block.data for _, block in doubtful]
-        ids = _bytes_of(insert_new(cursor, feed.table, columns, rows, _KEY))
+        ids = _bytes_of(insert_new(cursor, feed.table, columns, rows, feed.key))
         for parcel, block in doubtful:
             counts[id(parcel)] += len(ids.intersection(block.ids))
             ids.difference_update(block.ids)
     return counts
+
+
+def _find_samples(cursor: Cursor, feed: Feed, entries: Sequence[Entry]) -> set[bytes]:
+    """The ids, of those that stand for their blocks, that are there."""
+    samples = {str(UUID(bytes=sample)) for _, block in entries for sample in block.samples}
+    days = [day for _, block in entries for day in block.days]
+    within = (feed.time_column, min(days), max(days)) if feed.time_column and days else None
+    return _bytes_of(find_keys(cursor, feed.table, feed.key[0], list(samples), within))
 
 
 def _bytes_of(ids: Iterable[str]) -> set[bytes]:

@@ -5,10 +5,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
-from etls.catalogue import ETLS, etl_named
-from etls.dates import chosen_dates
+from etls.catalogue import ETLS, Etl, etl_named
+from etls.dates import chosen_dates, parse_date
+from etls.ledger import NOTHING_NEW, standings
 from etls.load import load_file
+from etls.prune import prune
+from etls.rehearsal import rehearse
 from etls.runner import Run, run_etl
 from feeds import FEEDS, feed_named
 from warehouse.entry import Parser, run_command
@@ -32,13 +36,28 @@ def _dispatch() -> None:
 def _parser() -> ArgumentParser:
     parser = Parser(prog="python -m etls", description="Run ETLs for dates, load reference files.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    names = f"one of {', '.join(ETLS)}"
 
-    run = commands.add_parser("run", help="run ETLs for one UTC date or a range")
-    run.add_argument("etls", nargs="+", metavar="ETL", help=f"one of {', '.join(ETLS)}")
+    run = commands.add_parser("run", help="run ETLs for UTC dates")
+    run.add_argument("etls", nargs="+", metavar="ETL", help=names)
     run.add_argument("--date", default=os.environ.get("IMPORT_DATE"), help="default: $IMPORT_DATE")
     run.add_argument("--from", dest="first", metavar="DATE", help="first date of a range")
     run.add_argument("--to", dest="last", metavar="DATE", help="last date of a range, included")
+    run.add_argument("--stale", action="store_true", help="every date with events it has not seen")
+    run.add_argument("--full", action="store_true", help="all of a date, not only what is new")
+    run.add_argument("--dry-run", action="store_true", help="say what it would do, with the plans")
     run.set_defaults(command=_run)
+
+    lists = commands.add_parser("list", help="list the ETLs: inputs, target, grain")
+    lists.set_defaults(command=_list)
+
+    status = commands.add_parser("status", help="list the dates that have events no run has seen")
+    status.add_argument("etls", nargs="*", metavar="ETL", help=f"{names}; default: all")
+    status.set_defaults(command=_status)
+
+    retention = commands.add_parser("prune", help="drop raw days that every ETL has processed")
+    retention.add_argument("--before", required=True, metavar="DATE", help="this date is kept")
+    retention.set_defaults(command=_prune)
 
     loaded = [feed.name for feed in FEEDS.values() if not feed.queued]
     load = commands.add_parser("load", help="load a reference file by COPY")
@@ -56,20 +75,59 @@ def _database() -> Iterator[Connection]:
 
 def _run(arguments: Namespace) -> None:
     etls = [etl_named(name) for name in arguments.etls]
-    dates = chosen_dates(arguments.date, arguments.first, arguments.last)
+    dates = None
+    if not arguments.stale:
+        dates = chosen_dates(arguments.date, arguments.first, arguments.last)
     with _database() as connection:
         for etl in etls:
-            for import_date in dates:
-                print(_describe(run_etl(connection, etl, import_date)), flush=True)
+            chosen = dates or _stale_dates(connection, etl)
+            if not chosen:
+                print(f"{etl.name}: no date is stale")
+            elif arguments.dry_run:
+                print(rehearse(connection, etl, chosen, full=arguments.full))
+            else:
+                for run in run_etl(connection, etl, chosen, full=arguments.full):
+                    print(_describe(run), flush=True)
+
+
+def _stale_dates(connection: Connection, etl: Etl) -> list[date]:
+    with connection, connection.cursor() as cursor:
+        return [s.import_date for s in standings(cursor, etl) if s.is_stale]
 
 
 def _describe(run: Run) -> str:
-    if run.rows_read == 0 and run.rows_written == 0:
-        return f"{run.etl.name} {run.import_date}: no events on this date ({run.seconds:.2f} s)"
-    return (
-        f"{run.etl.name} {run.import_date}: {run.rows_read:,} rows read, "
-        f"{run.rows_written:,} written ({run.seconds:.2f} s)"
-    )
+    outcome = run.outcome
+    if outcome.n_events == 0 and outcome.rows_written == 0:
+        said = "no events on this date"
+    elif outcome.mode == NOTHING_NEW:
+        said = f"nothing new among {outcome.n_events:,} events"
+    else:
+        of_all = f" of {outcome.n_events:,}" if outcome.rows_read < outcome.n_events else ""
+        said = f"{outcome.rows_read:,}{of_all} rows read, {outcome.rows_written:,} written"
+    return f"{run.etl.name} {run.import_date}: {said} ({run.seconds:.2f} s)"
+
+
+def _list(_: Namespace) -> None:
+    for etl in ETLS.values():
+        print(f"{etl.name:20} {', '.join(etl.inputs)} -> {etl.target}, one row {etl.grain}")
+
+
+def _status(arguments: Namespace) -> None:
+    with _database() as connection, connection.cursor() as cursor:
+        for name in arguments.etls or ETLS:
+            etl = etl_named(name)
+            found = standings(cursor, etl)
+            stale = [standing for standing in found if standing.is_stale]
+            print(f"{etl.name}: {len(stale):,} of {len(found):,} dates are stale")
+            for standing in stale:
+                print(f"  {standing}")
+
+
+def _prune(arguments: Namespace) -> None:
+    before = parse_date(arguments.before)
+    with _database() as connection:
+        for feed, rows in prune(connection, before).items():
+            print(f"{feed}: {rows:,} rows before {before} dropped")
 
 
 def _load(arguments: Namespace) -> None:

@@ -1,27 +1,53 @@
 """Every ETL there is: a line each, its SQL at the path of its target."""
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 
 from warehouse.errors import UsageError
+from warehouse.queries import query
 
 
 @dataclass(frozen=True)
 class Etl:
-    """A function of its input tables and one UTC date, written in ``sql/<schema>/<table>.sql``."""
+    """A function of its input tables and UTC dates, written in ``sql/<schema>/<table>.sql``.
+
+    Beside it stands ``<table>_checks.sql``: what must hold of its result. Both are told
+    ``first_date``, ``last_date`` and ``since``, the snapshot of the run before; an ETL may take
+    that as a hint to work on nothing but the events outside it.
+    """
 
     name: str  # also the table
     schema: str
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # raw tables, partitioned by day
+    grain: str
+
+    @property
+    def target(self) -> str:
+        """The table it fills."""
+        return f"{self.schema}.{self.name}"
 
     @property
     def sql(self) -> str:
         """The name of its SQL."""
         return f"{self.schema}/{self.name}"
 
+    @property
+    def checks(self) -> str:
+        """The name of the SQL of its data checks."""
+        return f"{self.sql}_checks"
+
+    @cached_property
+    def definition(self) -> str:
+        """A hash of its SQL, comments aside: what is made by another definition is stale."""
+        statements = " ".join(re.sub(r"--.*", "", query(self.sql)).split())
+        return sha256(statements.encode()).hexdigest()[:16]
+
 
 _ALL = (
-    Etl("users_dim", "crm", inputs=("raw.user_events",)),
-    Etl("user_events_daily", "reports", inputs=("raw.user_events",)),
+    Etl("users_dim", "crm", inputs=("raw.user_events",), grain="a user and state, type 2"),
+    Etl("user_events_daily", "reports", inputs=("raw.user_events",), grain="a date"),
 )
 
 ETLS: dict[str, Etl] = {etl.name: etl for etl in _ALL}

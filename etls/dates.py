@@ -19,16 +19,21 @@ def chosen_dates(day: str | None, first: str | None, last: str | None) -> list[d
         if not (first and last):
             missing = "TO" if first else "FROM"
             raise UsageError(f"{missing} is missing: type {_RANGE_EXAMPLE}")
-        start, end = _parse(first), _parse(last)
+        start, end = parse_date(first), parse_date(last)
         if start > end:
             raise UsageError(f"FROM {start} lies after TO {end}: type {_RANGE_EXAMPLE}")
         return [start + timedelta(days=n) for n in range((end - start).days + 1)]
     if not day:
         raise UsageError(f"no date given: type {_EXAMPLE}")
-    return [_parse(day)]
+    return [parse_date(day)]
 
 
-def _parse(text: str) -> date:
+def parse_date(text: str) -> date:
+    """A date as people write it here.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError("not of the form YYYY-MM-DD")

@@ -1,15 +1,31 @@
-"""Running an ETL for a date: one transaction under a lock, and a line in the ledger."""
+"""Running an ETL for dates: transactions under a lock, and a line in the ledger for each date."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from etls.catalogue import Etl
-from warehouse.errors import WarehouseError
-from warehouse.postgres import Connection, translated_errors
+from etls.ledger import (
+    FULL,
+    NEW,
+    NOTHING_NEW,
+    Change,
+    Outcome,
+    changes,
+    pruned_before,
+    record_failures,
+    record_starts,
+    record_success,
+)
+from warehouse.errors import UsageError, WarehouseError
+from warehouse.postgres import Connection, Cursor, InvalidRow, savepoint, translated_errors
 from warehouse.queries import query
+
+# What one transaction works on, unless a single date has more.
+_MOST_DATES = 31
+_MOST_EVENTS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -18,28 +34,30 @@ class Run:
 
     etl: Etl
     import_date: date
-    rows_read: int  # events of the date
-    rows_written: int  # rows inserted into the target
-    seconds: float
+    outcome: Outcome
+    seconds: float  # of the transaction, which dates may share
 
 
-def run_etl(connection: Connection, etl: Etl, import_date: date) -> Run:
-    """Run an ETL for a date; it replaces what it wrote for that date before.
+class CheckFailed(WarehouseError):
+    """The result broke a data check, so it was not kept."""
 
-    Two runs of one ETL take turns. One that fails or is killed changes nothing but the ledger.
+
+def run_etl(
+    connection: Connection, etl: Etl, dates: Sequence[date], *, full: bool = False
+) -> Iterator[Run]:
+    """Bring an ETL's result up to date for dates.
+
+    Dates in a row of which all has to be done are worked on together; of others only what is new
+    since their last run. ``full``: all is done. Two runs of one ETL take turns. One that fails or
+    is killed changes nothing but the ledger.
 
     Raises:
-        WarehouseError: the run failed; the ledger says why.
+        UsageError: the events of a date have been pruned.
+        WarehouseError: a run failed; the ledger says why.
     """
-    started = time.monotonic()
     with _turn(connection, etl):
-        run_id = _record_start(connection, etl, import_date)
-        try:
-            rows_read, rows_written = _execute(connection, etl, import_date, run_id)
-        except WarehouseError as error:
-            _record_failure(connection, run_id, str(error))
-            raise
-    return Run(etl, import_date, rows_read, rows_written, time.monotonic() - started)
+        for span in _spans(connection, etl, dates, full):
+            yield from _run(connection, etl, span, full)
 
 
 @contextmanager
@@ -54,38 +72,109 @@ def _turn(connection: Connection, etl: Etl) -> Iterator[None]:
                 _execute_alone(connection, "meta/unlock_etl", {"etl": etl.name})
 
 
-def _record_start(connection: Connection, etl: Etl, import_date: date) -> int:
-    # Whoever holds the lock knows that a run still marked as running has died.
-    _execute_alone(connection, "meta/fail_dead_runs", {"etl": etl.name})
-    return _execute_alone(
-        connection, "meta/start_run", {"etl": etl.name, "import_date": import_date}
-    )
+def _spans(
+    connection: Connection, etl: Etl, dates: Sequence[date], full: bool
+) -> Iterator[list[date]]:
+    with connection, connection.cursor() as cursor:
+        first = pruned_before(cursor, etl)
+        if first is not None and min(dates) < first:
+            raise UsageError(
+                f"the events before {first} have been pruned: what {etl.target} says of"
+                f" {min(dates)} stays as it is"
+            )
+        found = changes(cursor, etl, dates)
+    yield from spans(found, full=full)
 
 
-def _record_failure(connection: Connection, run_id: int, error: str) -> None:
-    if not connection.closed:
-        with translated_errors():
-            _execute_alone(connection, "meta/fail_run", {"run_id": run_id, "error": error})
+def spans(found: Iterable[Change], *, full: bool) -> Iterator[list[date]]:
+    """The dates in the groups that one transaction works on each."""
+    group: list[date] = []
+    n_events = 0
+    for change in found:
+        is_full = full or change.since is None
+        follows = group and change.import_date - group[-1] == timedelta(days=1)
+        fits = len(group) < _MOST_DATES and n_events + change.n_events <= _MOST_EVENTS
+        if group and not (is_full and follows and fits):
+            yield group
+            group, n_events = [], 0
+        if is_full:
+            group.append(change.import_date)
+            n_events += change.n_events
+        else:
+            yield [change.import_date]
+    if group:
+        yield group
 
 
-def _execute(connection: Connection, etl: Etl, import_date: date, run_id: int) -> tuple[int, int]:
-    """The ETL itself; that it succeeded is committed together with what it wrote."""
-    with translated_errors(), connection, connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        cursor.execute(query(etl.sql), {"import_date": import_date})
-        row = cursor.fetchone()
-        assert row is not None
-        rows_read, rows_written = row
-        cursor.execute(
-            query("meta/finish_run"),
-            {"run_id": run_id, "rows_read": rows_read, "rows_written": rows_written},
+def _run(connection: Connection, etl: Etl, span: list[date], full: bool) -> Iterator[Run]:
+    started = time.monotonic()
+    run_ids = record_starts(connection, etl, span)
+    try:
+        with translated_errors(), connection, connection.cursor() as cursor:
+            outcomes = execute(cursor, etl, span, full)
+            for run_id, outcome in zip(run_ids, outcomes):
+                record_success(cursor, run_id, etl, outcome)
+    except WarehouseError as error:
+        if not connection.closed:
+            record_failures(connection, run_ids, str(error))
+        raise
+    seconds = time.monotonic() - started
+    for import_date, outcome in zip(span, outcomes):
+        yield Run(etl, import_date, outcome, seconds)
+
+
+def execute(cursor: Cursor, etl: Etl, span: Sequence[date], full: bool) -> list[Outcome]:
+    """Do what there is to do on dates in a row, in a transaction that has not begun.
+
+    If what is there does not pass the checks after only the new events have been worked on,
+    somebody has changed it: then all is done.
+
+    Raises:
+        CheckFailed: the result of all that breaks a check.
+    """
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    found = changes(cursor, etl, span)
+    if not full and len(found) == 1 and found[0].since is not None:
+        try:
+            with savepoint(cursor), translated_errors():
+                return _attempt(cursor, etl, found, found[0].since)
+        except (InvalidRow, CheckFailed):
+            pass
+    return _attempt(cursor, etl, found, None)
+
+
+def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | None) -> list[Outcome]:
+    parameters = {
+        "first_date": found[0].import_date,
+        "last_date": found[-1].import_date,
+        "since": since or "",
+    }
+    written: dict[date, int] = {}
+    mode = FULL if since is None else NEW if found[0].n_new else NOTHING_NEW
+    if mode == NOTHING_NEW:
+        parameters["since"] = ""  # then all of it is examined
+    else:
+        cursor.execute(query(etl.sql), parameters)
+        written = dict(cursor.fetchall())
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    cursor.execute(query(etl.checks), parameters)
+    checks = {str(name): int(count) for name, count in cursor}
+    broken = [f"{name}: {count:,} times not" for name, count in checks.items() if count]
+    if broken:
+        raise CheckFailed(f"{etl.target} was not kept, it breaks a check: {'; '.join(broken)}")
+    return [
+        Outcome(
+            mode,
+            change.n_events,
+            change.n_events if mode == FULL else change.n_new,
+            written.get(change.import_date, 0),
+            checks,
         )
-    return rows_read, rows_written
+        for change in found
+    ]
 
 
-def _execute_alone(connection: Connection, name: str, parameters: dict[str, object]) -> int:
-    """Run a query in a transaction of its own; the number it returns, or how many rows it hit."""
+def _execute_alone(connection: Connection, name: str, parameters: dict[str, object]) -> None:
+    """Run a query in a transaction of its own."""
     with connection, connection.cursor() as cursor:
         cursor.execute(query(name), parameters)
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row and isinstance(row[0], int) else cursor.rowcount

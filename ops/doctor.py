@@ -83,21 +83,23 @@ def _examine_database(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Fin
         yield from _examine_server(cursor)
         waiting = pending(settings.database_url)
         yield _check(not waiting, "all migrations are applied", f"run make setup: {waiting}")
-        tables = {feed.table: "event_id" for feed in feeds}
-        tables |= {"raw.rejected_events": "event_id", "raw.dead_letters": "letter_id"}
-        for table, column in tables.items():
-            cursor.execute(query("ops/unique_key"), {"table": table, "column": column})
+        tables = {feed.table: feed.key for feed in feeds}
+        tables |= {"raw.rejected_events": ("event_id",), "raw.dead_letters": ("letter_id",)}
+        for table, key in tables.items():
+            cursor.execute(query("ops/unique_key"), {"table": table, "columns": list(key)})
             ((is_unique,),) = cursor.fetchall()
             yield _check(
                 is_unique,
-                f"{table} has its unique index on {column}",
-                f"without it events double: CREATE UNIQUE INDEX ON {table} ({column})",
+                f"{table} has its unique index on {', '.join(key)}",
+                f"without it events double: CREATE UNIQUE INDEX ON {table} ({', '.join(key)})",
             )
 
 
 def _examine_server(cursor: Cursor) -> Iterator[Finding]:
     cursor.execute(query("ops/server"))
-    ((version, zone, encoding, fsync, pages, commit, statement, idle, standby),) = cursor.fetchall()
+    ((version, zone, encoding, fsync, pages, commit, statement, idle, standby, locks, days),) = (
+        cursor.fetchall()
+    )
     yield _check(
         13 <= version <= 18, f"PostgreSQL {version} is 13 to 18", "other versions are not tested"
     )
@@ -113,6 +115,11 @@ def _examine_server(cursor: Cursor) -> Iterator[Finding]:
         all(limit == 0 or limit >= _LONG_ENOUGH for limit in (statement, idle)),
         "no timeout of the server ends a batch that waits for a lock",
         "statement_timeout, idle_in_transaction_session_timeout: 0, or a minute or more",
+    )
+    yield _check(
+        locks > 2 * days,
+        f"{locks:,} locks are enough for queries of raw tables as a whole, {days:,} for all",
+        "raise max_locks_per_transaction, or drop old days: make prune BEFORE=…",
     )
 
 

@@ -11,6 +11,16 @@ from stack.settings import SUPERUSER, Chosen
 from warehouse.errors import WarehouseError
 from warehouse.postgres import connect
 
+# As docker-compose.yml has them. A day's run touches the pages of its users, wherever they are, and
+# the log gets each of these whole, once after every checkpoint; a query of a whole raw table locks
+# each of its days.
+_TUNING = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "2GB",
+    "wal_compression": "lz4",
+    "max_locks_per_transaction": "1024",
+}
+
 
 class Postgres:
     """PostgreSQL on a port of 127.0.0.1, its data in ``postgres/``."""
@@ -28,7 +38,7 @@ class Postgres:
                 self._initialise()
             port = self._chosen["postgres"]
             options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
-            settings = [f"--{name}={value}" for name, value in options.items()]
+            settings = [f"--{name}={value}" for name, value in (options | _TUNING).items()]
             self.daemon.start(
                 [f"{postgres_programs()}/postgres", "-D", str(self._data), *settings],
                 {},

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import date
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -128,10 +129,20 @@ def copy_in(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[b
         cursor.copy_expert(statement.format(_name(table), _names(columns)), body, _COPY_BUFFER)
 
 
-def find_keys(cursor: Cursor, table: str, key: str, wanted: Sequence[str]) -> list[str]:
-    """Those of the wanted keys, each a UUID, that the table has."""
-    statement = sql.SQL("SELECT {key} FROM {table} WHERE {key} = ANY(%s::uuid[])")
-    cursor.execute(statement.format(table=_name(table), key=sql.Identifier(key)), (list(wanted),))
+def find_keys(
+    cursor: Cursor,
+    table: str,
+    key: str,
+    wanted: Sequence[str],
+    within: tuple[str, date, date] | None = None,
+) -> list[str]:
+    """Those of the wanted keys, each a UUID, that the table has; ``within`` a column's first and
+    last UTC day, which spares the table's other days."""
+    column, *days = within or (key,)
+    condition = " AND {column} >= %s AND {column} < %s::date + 1" if days else ""
+    statement = sql.SQL("SELECT {key} FROM {table} WHERE {key} = ANY(%s::uuid[])" + condition)
+    names = {"key": sql.Identifier(key), "column": sql.Identifier(str(column))}
+    cursor.execute(statement.format(table=_name(table), **names), [list(wanted), *days])
     return [found for found, in cursor]
 
 
@@ -144,10 +155,10 @@ def count_where(cursor: Cursor, table: str, column: str, value: object) -> int:
 
 
 def insert_new(
-    cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes], key: str
+    cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes], key: Sequence[str]
 ) -> set[str]:
-    """Append those rows whose key is not there yet; the keys of these. In the order of the key,
-    as all writers do, so that no two wait for each other.
+    """Append those rows whose key is not there yet; the first column of these keys. In the order
+    of the key, as all writers do, so that no two wait for each other.
 
     Raises:
         InvalidRow: PostgreSQL cannot store one of them; the transaction is to be rolled back.
@@ -155,12 +166,13 @@ def insert_new(
     staged = stage(cursor, table, columns, rows)
     statement = sql.SQL(
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged}"
-        " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING RETURNING {key}"
+        " ORDER BY {key} ON CONFLICT ({key}) DO NOTHING RETURNING {first}"
     ).format(
         table=_name(table),
         columns=_names(columns),
         staged=_name(staged),
-        key=sql.Identifier(key),
+        key=_names(key),
+        first=sql.Identifier(key[0]),
     )
     with _row_errors():  # the indexes see the rows only now
         cursor.execute(statement)
@@ -169,13 +181,14 @@ def insert_new(
 
 @contextmanager
 def savepoint(cursor: Cursor) -> Iterator[None]:
-    """A part of a transaction that the fault of a row undoes without undoing the rest."""
+    """A part of a transaction that our own errors undo without undoing the rest."""
     cursor.execute("SAVEPOINT part")
     try:
         yield
-    except (InvalidRow, DuplicateKey):
-        cursor.execute("ROLLBACK TO SAVEPOINT part")
-        cursor.execute("RELEASE SAVEPOINT part")
+    except WarehouseError as error:
+        if not isinstance(error, DatabaseUnavailable):
+            cursor.execute("ROLLBACK TO SAVEPOINT part")
+            cursor.execute("RELEASE SAVEPOINT part")
         raise
     cursor.execute("RELEASE SAVEPOINT part")
 

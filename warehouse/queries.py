@@ -13,7 +13,7 @@ _PARAMETER = re.compile(r":'(\w+)'")
 def query(name: str) -> str:
     """The text of ``sql/<name>.sql``, its ``:'parameter'`` as psycopg2's ``%(parameter)s``.
 
-    So the same file runs by itself: ``psql -1 -v import_date=2020-12-05 -f sql/<name>.sql``.
+    So the same file runs by itself: ``psql -1 -v feed=… -f sql/<name>.sql``.
     """
     text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
     return _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))

@@ -40,11 +40,23 @@ class Feed:
     dialect: Dialect = Dialect()
     table: str = ""  # default: raw.<name>
     queued: bool = True  # False: loaded by COPY, not through the broker
-    conflict_key: str = "event_id"  # the column by which a row is recognised as already there
+    conflict_key: str = "event_id"  # the column that identifies a row
 
     def __post_init__(self) -> None:
         if not self.table:
             object.__setattr__(self, "table", f"raw.{self.name}")
+
+    @cached_property
+    def time_column(self) -> str | None:
+        """The raw table's column that says when the event happened: its days are partitions."""
+        if self.event_time is None or not self.queued:
+            return None
+        return self.columns[self.header.index(self.event_time)]
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """The columns by which a row is recognised as already there."""
+        return (self.conflict_key, *([self.time_column] if self.time_column else []))
 
     @cached_property
     def header(self) -> tuple[str, ...]:

@@ -1,111 +1,311 @@
 -- crm.users_dim, type 2
 -- Grain:  one row a user and state; see docs/architecture.md.
--- Inputs: raw.user_events of :import_date, and crm.user_history: for the users who have events on
---         that date, their last event at each instant of the dates processed before.
--- Rule:   the date's part of the history is replaced by what raw has now, then the versions of
---         these users are worked out anew and replaced where they differ. So the result depends on
---         which dates were processed, not on their order. Events are ordered by instant, then
---         Created < Updated < Deleted, then order in the source; of several at one instant the
---         last counts; one that changes nothing opens no version.
--- Returns rows_read (events of the date), rows_written (versions inserted).
+-- Inputs: raw.user_events of the dates from :first_date to :last_date. With :since, a snapshot, only
+--         the users who have events outside it; without, also those whose events have gone.
+-- Rule:   of a user's events at one instant the last counts: Created < Updated < Deleted, then order
+--         in the source. One that changes nothing opens no version, it is kept in crm.user_repeats.
+--         What the dates can change lies between the version before them and the first event after
+--         them, so no more than that is read: the cost is that of the dates, not of the history,
+--         and the result depends on which dates were processed, not on their order.
+-- Returns import_date, rows_written (versions opened) of each date.
 
-CREATE TEMPORARY TABLE day ON COMMIT DROP AS
-SELECT
-    event_id,
-    id,
-    event_type,
-    username,
-    user_email,
-    user_type,
-    organization_name,
-    plan_name,
-    received_at,
-    imported_at,
-    line
-FROM raw.user_events
-WHERE received_at >= :'import_date'::date AT TIME ZONE 'UTC'
-    AND received_at < (:'import_date'::date + 1) AT TIME ZONE 'UTC';
+SET LOCAL work_mem = '128MB';
+SET LOCAL jit = off;
 
+-- Keeps autovacuum away: it would count as none the rows that this transaction has yet to commit,
+-- and what joins them later would be planned for none.
+LOCK TABLE crm.users_dim_valid, crm.users_dim_past, crm.user_repeats IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- The users whose events are looked at, with their valid versions. Where all of a processed date is
+-- done again nothing is taken for granted, so a user without a valid version may have past ones.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
-SELECT id
-FROM day
-UNION  -- users whose events of the date have gone from raw
-SELECT id
-FROM crm.user_history
-WHERE valid_from >= :'import_date'::date AT TIME ZONE 'UTC'
-    AND valid_from < (:'import_date'::date + 1) AT TIME ZONE 'UTC';
+WITH again AS (
+    SELECT :'since' = '' AND EXISTS (
+        SELECT
+        FROM meta.etl_runs
+        WHERE etl = 'users_dim'
+            AND status = 'succeeded'
+            AND import_date BETWEEN :'first_date'::date AND :'last_date'::date
+    ) AS is_so
+)
+SELECT
+    users.id,
+    valid.event_sk,
+    valid.username,
+    valid.user_email,
+    valid.user_type,
+    valid.organization_name,
+    valid.plan_name,
+    COALESCE(
+        valid.valid_from, CASE WHEN (SELECT is_so FROM again) THEN 'infinity'::timestamptz END
+    ) AS valid_from,
+    valid.is_deleted,
+    valid.ctid AS row_at,
+    (SELECT is_so FROM again) AS is_again
+FROM (
+    SELECT id
+    FROM raw.user_events
+    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+    UNION
+    SELECT id
+    FROM crm.users_dim
+    WHERE :'since' = ''
+        AND (SELECT is_so FROM again)
+        AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    UNION
+    SELECT id
+    FROM crm.user_repeats
+    WHERE :'since' = ''
+        AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+) AS users
+LEFT JOIN crm.users_dim_valid AS valid ON valid.id = users.id;
 
-ANALYZE touched;
+ANALYZE touched (id, valid_from);
 
-DELETE FROM crm.user_history
-WHERE valid_from >= :'import_date'::date AT TIME ZONE 'UTC'
-    AND valid_from < (:'import_date'::date + 1) AT TIME ZONE 'UTC';
+-- The first event after the dates, whether it opened a version, and the first version after them.
+CREATE TEMPORARY TABLE following ON COMMIT DROP AS
+SELECT
+    event.*,
+    version.valid_from AS version_start,
+    version.valid_to AS version_end
+FROM touched
+LEFT JOIN LATERAL (
+    (
+        SELECT past.*, 'past' AS lies_in, past.ctid AS row_at
+        FROM crm.users_dim_past AS past
+        WHERE past.id = touched.id
+            AND past.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        ORDER BY past.valid_from
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        touched.event_sk, touched.id, touched.username, touched.user_email, touched.user_type,
+        touched.organization_name, touched.plan_name, touched.valid_from, NULL, true,
+        touched.is_deleted, 'valid', touched.row_at
+    WHERE touched.row_at IS NOT NULL AND touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    ORDER BY valid_from
+    LIMIT 1
+) AS version ON touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+CROSS JOIN LATERAL (
+    (
+        SELECT
+            event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+            is_deleted, false AS is_version, NULL AS lies_in, NULL::tid AS row_at
+        FROM crm.user_repeats
+        WHERE user_repeats.id = touched.id
+            AND user_repeats.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        ORDER BY user_repeats.valid_from
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT
+        version.event_sk, version.id, version.username, version.user_email, version.user_type,
+        version.organization_name, version.plan_name, version.valid_from, version.is_deleted, true,
+        version.lies_in, version.row_at
+    WHERE version.id IS NOT NULL
+    ORDER BY valid_from
+    LIMIT 1
+) AS event
+WHERE touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    OR (SELECT max(valid_from) FROM crm.user_repeats) >= (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
-INSERT INTO crm.user_history (
+-- The users' events from the version before the dates to the event after them: versions, with their
+-- ends, and repeats. The chain ends where it meets the versions that stay as they are.
+CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
+WITH events AS (
+    SELECT
+        event_id AS event_sk,
+        id,
+        username,
+        user_email,
+        user_type,
+        organization_name,
+        plan_name,
+        received_at AS valid_from,
+        event_type = 'User Deleted' AS is_deleted,
+        array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
+        imported_at,
+        line,
+        'inside' AS place,
+        NULL AS lies_in,
+        NULL::tid AS row_at,
+        NULL::timestamptz AS old_end
+    FROM raw.user_events
+    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        AND (:'since' = '' OR id IN (SELECT id FROM touched))
+    UNION ALL
+    SELECT
+        event_sk, id, username, user_email, user_type, organization_name, plan_name,
+        valid_from, is_deleted, 0, NULL, NULL, 'before', 'valid', row_at, NULL
+    FROM touched
+    WHERE valid_from < :'first_date'::date AT TIME ZONE 'UTC'
+    UNION ALL
+    SELECT
+        past.event_sk, past.id, past.username, past.user_email, past.user_type,
+        past.organization_name, past.plan_name, past.valid_from, past.is_deleted, 0, NULL, NULL,
+        'before', 'past', past.row_at, past.valid_to
+    FROM touched
+    CROSS JOIN LATERAL (
+        SELECT *, ctid AS row_at
+        FROM crm.users_dim_past
+        WHERE users_dim_past.id = touched.id
+            AND users_dim_past.valid_from < :'first_date'::date AT TIME ZONE 'UTC'
+        ORDER BY users_dim_past.valid_from DESC
+        LIMIT 1
+    ) AS past
+    WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    UNION ALL
+    SELECT
+        event_sk, id, username, user_email, user_type, organization_name, plan_name,
+        valid_from, is_deleted, 0, NULL, NULL, 'after', lies_in, row_at,
+        CASE WHEN is_version THEN version_end END
+    FROM following
+),
+winners AS (
+    SELECT DISTINCT ON (id COLLATE "C", valid_from) *
+    FROM events
+    ORDER BY
+        id COLLATE "C",
+        valid_from DESC,
+        rank DESC,
+        imported_at DESC,
+        line DESC,
+        event_sk DESC
+),
+compared AS (
+    SELECT
+        *,
+        ROW(username, user_email, user_type, organization_name, plan_name, is_deleted) AS state,
+        lead(ROW(username, user_email, user_type, organization_name, plan_name, is_deleted))
+            OVER (PARTITION BY id COLLATE "C" ORDER BY valid_from DESC) AS state_before
+    FROM winners
+),
+judged AS (
+    SELECT *, state_before IS NULL OR state IS DISTINCT FROM state_before AS is_version
+    FROM compared
+),
+linked AS (
+    SELECT
+        *,
+        min(valid_from) FILTER (WHERE is_version) OVER (
+            PARTITION BY id COLLATE "C"
+            ORDER BY valid_from DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS next_start
+    FROM judged
+)
+SELECT
+    linked.event_sk,
+    linked.id,
+    linked.username,
+    linked.user_email,
+    linked.user_type,
+    linked.organization_name,
+    linked.plan_name,
+    linked.valid_from,
+    linked.is_deleted,
+    linked.is_version,
+    linked.place,
+    linked.lies_in,
+    linked.row_at,
+    linked.old_end,
+    COALESCE(
+        linked.next_start,
+        CASE WHEN following.is_version THEN following.version_end ELSE following.version_start END
+    ) AS valid_to
+FROM linked
+LEFT JOIN following ON following.id = linked.id;
+
+-- First goes what is no version any more or ends elsewhere, then the valid versions take their new
+-- states, and at last the past ones come in: at no time do two overlap.
+DELETE FROM crm.users_dim_past AS old
+USING touched
+WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND old.id = touched.id
+    AND old.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+
+DELETE FROM crm.users_dim_past AS old
+USING chain
+WHERE chain.lies_in = 'past'
+    AND (NOT chain.is_version OR chain.valid_to <> chain.old_end OR chain.valid_to IS NULL)
+    AND old.ctid = chain.row_at;
+
+DELETE FROM crm.users_dim_valid AS old
+USING touched
+WHERE touched.is_again
+    AND old.ctid = touched.row_at
+    AND NOT EXISTS (SELECT FROM chain WHERE chain.id = touched.id AND chain.is_version);
+
+UPDATE crm.users_dim_valid AS old
+SET
+    event_sk = chain.event_sk,
+    username = chain.username,
+    user_email = chain.user_email,
+    user_type = chain.user_type,
+    organization_name = chain.organization_name,
+    plan_name = chain.plan_name,
+    valid_from = chain.valid_from,
+    is_deleted = chain.is_deleted
+FROM chain
+INNER JOIN touched ON touched.id = chain.id
+WHERE chain.is_version
+    AND chain.valid_to IS NULL
+    AND chain.lies_in IS DISTINCT FROM 'valid'
+    AND old.ctid = touched.row_at;
+
+INSERT INTO crm.users_dim_valid (
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, is_valid, is_deleted
+)
+SELECT
+    chain.event_sk, chain.id, chain.username, chain.user_email, chain.user_type,
+    chain.organization_name, chain.plan_name, chain.valid_from, NULL, true, chain.is_deleted
+FROM chain
+INNER JOIN touched ON touched.id = chain.id
+WHERE chain.is_version AND chain.valid_to IS NULL AND touched.row_at IS NULL;
+
+INSERT INTO crm.users_dim_past (
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, is_valid, is_deleted
+)
+SELECT
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, false, is_deleted
+FROM chain
+WHERE is_version
+    AND valid_to IS NOT NULL
+    AND NOT (COALESCE(lies_in, '') = 'past' AND valid_to = old_end);
+
+DELETE FROM crm.user_repeats AS old
+USING touched
+WHERE old.id = touched.id
+    AND old.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+
+DELETE FROM crm.user_repeats AS old
+USING chain
+WHERE chain.place = 'after'
+    AND old.id = chain.id
+    AND old.valid_from = chain.valid_from;
+
+INSERT INTO crm.user_repeats (
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
     is_deleted
 )
-SELECT DISTINCT ON (id, received_at)
-    event_id, id, username, user_email, user_type, organization_name, plan_name, received_at,
-    event_type = 'User Deleted'
-FROM day
-ORDER BY
-    id,
-    received_at,
-    array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) DESC,
-    imported_at DESC,
-    line DESC,
-    event_id DESC;
-
-CREATE TEMPORARY TABLE versions ON COMMIT DROP AS
-WITH compared AS (
-    SELECT
-        user_history.*,
-        ROW(username, user_email, user_type, organization_name, plan_name, is_deleted) AS state,
-        lag(ROW(username, user_email, user_type, organization_name, plan_name, is_deleted))
-            OVER (PARTITION BY id ORDER BY valid_from) AS state_before
-    FROM crm.user_history
-    INNER JOIN touched USING (id)
-)
 SELECT
-    event_sk,
-    id,
-    username,
-    user_email,
-    user_type,
-    organization_name,
-    plan_name,
-    valid_from,
-    lead(valid_from) OVER (PARTITION BY id ORDER BY valid_from) AS valid_to,
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
     is_deleted
-FROM compared
-WHERE state_before IS NULL OR state IS DISTINCT FROM state_before;
+FROM chain
+WHERE NOT is_version;
 
-ANALYZE versions;
-
-DELETE FROM crm.users_dim AS old
-USING touched
-WHERE old.id = touched.id
-    AND NOT EXISTS (
-        SELECT
-        FROM versions AS new
-        WHERE new.event_sk = old.event_sk
-            AND new.valid_from = old.valid_from
-            AND new.valid_to IS NOT DISTINCT FROM old.valid_to
-    );
-
-WITH written AS (
-    INSERT INTO crm.users_dim (
-        event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, valid_to, is_valid, is_deleted
-    )
-    SELECT
-        event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, valid_to, valid_to IS NULL, is_deleted
-    FROM versions
-    ON CONFLICT (event_sk) DO NOTHING
-    RETURNING 1
-)
-SELECT
-    (SELECT count(*) FROM day) AS rows_read,
-    (SELECT count(*) FROM written) AS rows_written;
+SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
+FROM chain
+WHERE is_version AND place = 'inside'
+GROUP BY 1;

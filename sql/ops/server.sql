@@ -12,4 +12,12 @@ SELECT
         FROM pg_settings
         WHERE name = 'idle_in_transaction_session_timeout'
     ) AS idle_timeout,
-    pg_is_in_recovery() AS is_standby;
+    pg_is_in_recovery() AS is_standby,
+    current_setting('max_locks_per_transaction')::int * current_setting('max_connections')::int
+        AS n_locks,
+    (
+        SELECT count(*)
+        FROM pg_class
+        INNER JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'raw_days' AND relkind IN ('r', 'i')
+    ) AS n_relations_of_days;

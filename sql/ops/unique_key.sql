@@ -1,14 +1,15 @@
--- Whether a table has a valid unique index on just this column, for all rows.
+-- Whether a table has a valid unique index on just these columns, for all rows.
 SELECT EXISTS (
     SELECT
     FROM pg_index
-    INNER JOIN pg_attribute
-        ON pg_attribute.attrelid = pg_index.indrelid AND pg_attribute.attnum = pg_index.indkey[0]
-    WHERE pg_index.indrelid = to_regclass(:'table')
-        AND pg_index.indisunique
-        AND pg_index.indisvalid
-        AND pg_index.indimmediate
-        AND pg_index.indpred IS NULL
-        AND pg_index.indnkeyatts = 1
-        AND pg_attribute.attname = :'column'
+    WHERE indrelid = to_regclass(:'table')
+        AND indisunique
+        AND indisvalid
+        AND indimmediate
+        AND indpred IS NULL
+        AND (
+            SELECT array_agg(attname::text ORDER BY attname::text)
+            FROM pg_attribute
+            WHERE attrelid = indrelid AND attnum = ANY((indkey::int2[])[:indnkeyatts])
+        ) = (SELECT array_agg(name ORDER BY name) FROM unnest(:'columns'::text[]) AS name)
 );

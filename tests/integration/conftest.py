@@ -25,9 +25,10 @@ TABLES = [feed.table for feed in FEEDS.values()] + [
     "raw.dead_letters",
     "raw.suspects",
     "crm.users_dim",
-    "crm.user_history",
+    "crm.user_repeats",
     "reports.user_events_daily",
     "meta.etl_runs",
+    "meta.pruned",
 ]
 
 

@@ -143,13 +143,13 @@ def test_the_doctor_names_what_is_wrong_and_the_remedy(database: Database, broke
         result = run("ops", "doctor", PREFETCH="5")
     finally:
         database.rows("ALTER ROLE CURRENT_USER RESET statement_timeout")
-        database.rows("ALTER TABLE raw.user_events ADD PRIMARY KEY (event_id)")
+        database.rows("ALTER TABLE raw.user_events ADD PRIMARY KEY (event_id, received_at)")
         broker.empty()
     assert result.returncode == 1
     assert "error: doctor: 4 of" in result.stderr
     for said in (
         "queue events.user_events: PRECONDITION_FAILED",
-        "CREATE UNIQUE INDEX ON raw.user_events (event_id)",
+        "CREATE UNIQUE INDEX ON raw.user_events (event_id, received_at)",
         "statement_timeout, idle_in_transaction_session_timeout: 0",
         "raise PREFETCH or lower WINDOW_MESSAGES",
     ):

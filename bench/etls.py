@@ -1,0 +1,169 @@
+"""The cost of ETLs: a day among many, a late event, a back-fill, and dbt's snapshot beside it."""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import days
+from bench.programs import execute
+
+_DAYS = 30
+_EVENTS = (3_000_000 - days.USERS) // _DAYS
+_DBT = Path(sys.prefix) / "dbt" / "bin" / "dbt"
+
+_TABLE_BY_HAND = """
+    CREATE TABLE crm.by_hand (LIKE crm.users_dim) PARTITION BY LIST (is_valid);
+    CREATE TABLE crm.by_hand_valid PARTITION OF crm.by_hand (PRIMARY KEY (id)) FOR VALUES IN (true);
+    CREATE TABLE crm.by_hand_past PARTITION OF crm.by_hand (PRIMARY KEY (id, valid_from))
+        FOR VALUES IN (false)
+"""
+_BY_HAND = """
+    INSERT INTO crm.by_hand (
+        event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+        valid_to, is_valid, is_deleted
+    )
+    SELECT
+        event_id, id, username, user_email, user_type, organization_name, plan_name, received_at,
+        lead(received_at) OVER life, lead(received_at) OVER life IS NULL, is_deleted
+    FROM (
+        SELECT *, lag(state) OVER (PARTITION BY id ORDER BY received_at) AS state_before
+        FROM (
+            SELECT DISTINCT ON (id, received_at)
+                *,
+                event_type = 'User Deleted' AS is_deleted,
+                ROW(
+                    username, user_email, user_type, organization_name, plan_name,
+                    event_type = 'User Deleted'
+                ) AS state
+            FROM raw.user_events
+            ORDER BY
+                id,
+                received_at,
+                array_position(
+                    ARRAY['User Created', 'User Updated', 'User Deleted'], event_type
+                ) DESC,
+                imported_at DESC,
+                line DESC
+        ) AS winners
+    ) AS compared
+    WHERE state_before IS NULL OR state IS DISTINCT FROM state_before
+    WINDOW life AS (PARTITION BY id ORDER BY received_at)
+"""
+
+_PROJECT = """
+name: rival
+version: "1.0.0"
+config-version: 2
+profile: rival
+snapshot-paths: ["snapshots"]
+flags:
+  send_anonymous_usage_stats: false
+"""
+_PROFILE = """
+rival:
+  target: bench
+  outputs:
+    bench:
+      type: postgres
+      host: "{{ env_var('PGHOST') }}"
+      port: "{{ env_var('PGPORT') | int }}"
+      user: "{{ env_var('PGUSER') }}"
+      password: "{{ env_var('PGPASSWORD') }}"
+      dbname: warehouse
+      schema: dbt
+      threads: 1
+"""
+_SNAPSHOT = """
+{% snapshot users %}
+{{ config(
+    target_schema='dbt', unique_key='id', strategy='timestamp', updated_at='received_at'
+) }}
+SELECT DISTINCT ON (id)
+    id, event_type = 'User Deleted' AS is_deleted, username, user_email, user_type,
+    organization_name, plan_name, received_at
+FROM raw.user_events
+WHERE received_at >= '{{ var("day") }}'::date AND received_at < '{{ var("day") }}'::date + 1
+ORDER BY id, received_at DESC
+{% endsnapshot %}
+"""
+
+
+def measure(folder: Path) -> None:
+    """Print how long everything takes, process start included; ``folder`` is for dbt's project."""
+    days.fill(_DAYS, _EVENTS)
+    print(f"\nusers_dim: {days.USERS:,} users, then {_DAYS} days of {_EVENTS:,} events, seconds")
+    rival = _write_project(folder) if _DBT.exists() else None
+    ours = [_run("--date", str(days.day(number))) for number in range(_DAYS + 1)]
+    theirs = [_snapshot(rival, number) for number in range(_DAYS + 1)] if rival else []
+    print(f"  day 0 {ours[0]:6.2f}" + (f"   dbt snapshot {theirs[0]:6.2f}" if theirs else ""))
+    for number in (3, 14, 28):
+        beside = f"   dbt snapshot {_around(theirs, number):6.2f}" if theirs else ""
+        print(f"  days {number - 1} to {number + 1}, median {_around(ours, number):6.2f}{beside}")
+    print(f"  around day 28 to around day 3: {_around(ours, 28) / _around(ours, 3):.2f}")
+    _measure_late_events(_around(ours, 3))
+    _measure_backfill()
+
+
+def _around(seconds: Sequence[float], number: int) -> float:
+    return statistics.median(seconds[number - 1 : number + 2])
+
+
+def _measure_late_events(first_run: float) -> None:
+    print(f"  day 3 again, nothing new {_run('--date', str(days.day(3))):6.2f}")
+    days.add_events(3, 1000, 0.5)
+    again = _run("--date", str(days.day(3)))
+    print(
+        f"  day 3 again, 1,000 late events {again:6.2f}, {again / first_run:.2f} of its first run"
+    )
+    before = days.fingerprint()
+    print(f"  day 3 again, --full {_run('--date', str(days.day(3)), '--full'):6.2f}")
+    print(f"  the same result: {days.fingerprint() == before}")
+
+
+def _measure_backfill() -> None:
+    before = days.fingerprint()
+    days.forget()
+    backfill = _run("--from", str(days.day(0)), "--to", str(days.day(_DAYS)))
+    print(f"  all {_DAYS + 1} days in one command {backfill:6.2f}")
+    print(f"  the same result: {days.fingerprint() == before}")
+    execute(_TABLE_BY_HAND)
+    execute("CHECKPOINT")
+    started = time.perf_counter()
+    execute(f"SET work_mem = '128MB'; {_BY_HAND}")
+    by_hand = time.perf_counter() - started
+    print(f"  one window query by hand, into the same kind of table {by_hand:6.2f}")
+    print(f"  the one to the other: {backfill / by_hand:.2f}")
+    execute("DROP TABLE crm.by_hand")
+
+
+def _run(*arguments: str) -> float:
+    return _timed([sys.executable, "-m", "etls", "run", "users_dim", *arguments])
+
+
+def _snapshot(project: Path, number: int) -> float:
+    command = [str(_DBT), "snapshot", "--vars", f'{{"day": "{days.day(number)}"}}']
+    return _timed([*command, "--project-dir", str(project), "--profiles-dir", str(project)])
+
+
+def _timed(command: list[str]) -> float:
+    started = time.perf_counter()
+    result = subprocess.run(
+        command, env={**os.environ}, check=False, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - started
+    if result.returncode:
+        raise SystemExit(re.sub(r"\s+", " ", result.stdout + result.stderr)[-500:])
+    return seconds
+
+
+def _write_project(folder: Path) -> Path:
+    (folder / "snapshots").mkdir()
+    (folder / "dbt_project.yml").write_text(_PROJECT, "utf-8")
+    (folder / "profiles.yml").write_text(_PROFILE, "utf-8")
+    (folder / "snapshots" / "users.sql").write_text(_SNAPSHOT, "utf-8")
+    return folder

@@ -1,0 +1,53 @@
+"""A dry run: what an ETL would read and write, statement by statement, with the plans."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from etls.catalogue import Etl
+from etls.ledger import changes
+from etls.runner import spans
+from warehouse.postgres import Connection, Cursor, translated_errors
+from warehouse.queries import query
+
+_PLANNED = re.compile(r"(CREATE TEMPORARY TABLE|INSERT|UPDATE|DELETE|WITH|SELECT)\b")
+
+
+def rehearse(connection: Connection, etl: Etl, dates: Sequence[date], *, full: bool) -> str:
+    """What a run would do, for a person. It is done, for the plans depend on it, and undone."""
+    with translated_errors(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        found = changes(cursor, etl, dates)
+        since = {change.import_date: None if full else change.since for change in found}
+        said = [
+            f"{etl.name} {change.import_date}: {change.n_events:,} events, "
+            + (
+                f"{change.n_new:,} of them new"
+                if since[change.import_date] is not None
+                else "all to be worked on"
+            )
+            for change in found
+        ]
+        for span in spans(found, full=full):
+            cursor.execute("SAVEPOINT span")
+            said += _statements(cursor, etl, span, since[span[0]] or "")
+            cursor.execute("ROLLBACK TO SAVEPOINT span")
+        connection.rollback()
+    return "\n".join(said)
+
+
+def _statements(cursor: Cursor, etl: Etl, span: Sequence[date], since: str) -> list[str]:
+    parameters = {"first_date": span[0], "last_date": span[-1], "since": since}
+    said = [f"\nsql/{etl.sql}.sql, {span[0]} to {span[-1]}"]
+    for statement in re.sub(r"--.*", "", query(etl.sql)).split(";\n"):
+        if not statement.strip():
+            continue
+        text = statement.strip()
+        said.append("\n" + cursor.mogrify(text, parameters).decode() + ";")
+        if _PLANNED.match(text):
+            cursor.execute(f"EXPLAIN {text}", parameters)
+            said += [f"    {line}" for line, in cursor]
+        cursor.execute(text, parameters)
+        if _PLANNED.match(text):
+            said.append(f"    -> {cursor.rowcount:,} rows")
+    return said

@@ -1,0 +1,37 @@
+-- What there is to do for an ETL on each date.
+-- Returns import_date; n_events, how many there are; n_new, how many of these its last good run has
+-- not seen; since, that run's snapshot, or NULL where all has to be done: there was no such run, the
+-- ETL has changed since, the database came from another server's backup, or events have gone.
+
+WITH last_runs AS (
+    SELECT DISTINCT ON (import_date)
+        import_date,
+        n_events,
+        CASE
+            WHEN definition = :'definition'
+                AND server = (SELECT system_identifier::text FROM pg_control_system())
+                THEN seen::text
+        END AS seen
+    FROM meta.etl_runs
+    WHERE etl = :'etl' AND status = 'succeeded' AND import_date = ANY(:'dates'::date[])
+    ORDER BY import_date, run_id DESC
+),
+counted AS (
+    SELECT
+        import_date,
+        seen,
+        last_runs.n_events AS n_before,
+        sum(raw.count_new(input::regclass, import_date, NULL))::bigint AS n_events,
+        sum(raw.count_new(input::regclass, import_date, seen::pg_snapshot))::bigint AS n_new
+    FROM unnest(:'dates'::date[]) AS import_date
+    LEFT JOIN last_runs USING (import_date)
+    CROSS JOIN unnest(:'inputs'::text[]) AS input
+    GROUP BY import_date, seen, last_runs.n_events
+)
+SELECT
+    import_date,
+    n_events,
+    n_new,
+    CASE WHEN n_events = n_before + n_new THEN seen END AS since
+FROM counted
+ORDER BY import_date;
