@@ -83,6 +83,12 @@ user_events_daily: ready ## events per day by type; the same, and FULL=1, DRY_RU
 $(ETLS):
 	@$(RUN) python -m etls run $@ $(DATES) $(if $(FULL),--full) $(if $(DRY_RUN),--dry-run)
 
+.PHONY: user_activity customers
+user_activity: ready ## top workspace and longest streak per user, of all streamed activity
+customers: ready ## favourite product and longest streak per customer; IMPORT_DATE= is the last date
+user_activity customers:
+	@$(RUN) python -m etls aggregate $@ $(if $(IMPORT_DATE),--through '$(IMPORT_DATE)')
+
 .PHONY: stale
 stale: ready ## the dates of each ETL that have events its last run has not seen
 	@$(RUN) python -m etls status
