@@ -44,7 +44,7 @@ ETLS := users_dim user_events_daily
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench chaos consumer data e2e etls feeds ops producer stack tests warehouse
+PACKAGES := bench chaos consumer data e2e etls feeds main.py ops producer stack tests warehouse
 
 .PHONY: help
 help: ## list the commands

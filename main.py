@@ -1,4 +1,4 @@
-"""``python main.py --source FILE --table TABLE``: one row a user, top category and longest streak."""
+"""``python main.py --source FILE --table TABLE``: a row a user, top category, longest streak."""
 
 from etls.aggregates.command import main
 

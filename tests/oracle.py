@@ -67,7 +67,7 @@ def top_and_streak(facts: Iterable[tuple[str, str, int, date]]) -> dict[str, tup
         days[entity].add(day)
     return {
         entity: (
-            min(found, key=lambda category: (-found[category], category.encode())),
+            min(found.items(), key=lambda one: (-one[1], one[0].encode()))[0],
             max(_run_from(day, days[entity]) for day in days[entity]),
         )
         for entity, found in totals.items()

@@ -1,7 +1,7 @@
-"""Which rows do not keep their feed's contract, and why: the engines count them, the model explains.
+"""Which rows do not keep their feed's contract, and why: engines count them, the model explains.
 
-An engine sets a row aside by a condition in SQL; what is wrong with it, only the feed's model says.
-So the files are read once more, by Python, where there is something to explain, and most lines pass
+An engine sets a row aside by a condition in SQL; what is wrong, only the feed's model says. So the
+files are read once more, by Python, where there is something to explain, and most lines pass
 by a pattern that only good ones match.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, get_type_hints
 
-from etls.aggregates.sources import Layout, Sources, open_bytes
+from etls.aggregates.sources import UNREADABLE, Layout, Sources, open_bytes, unreadable
 from feeds.core.declaration import Feed
 from feeds.core.records import Record, split_records, whole_records
 from feeds.core.rows import Rejected, read_records, validate
@@ -63,13 +63,22 @@ def _pattern(feed: Feed, layout: Layout) -> re.Pattern[bytes]:
 
 def _records(path: str, feed: Feed) -> Iterator[Record]:
     width = len(feed.header)
-    with open_bytes(path) as file:
-        lines = (line.removesuffix(b"\n") for line in file)
-        next(lines, b"")
-        number, rest = 2, list[bytes]()
-        while some := list(islice(lines, _LINES_AT_ONCE)):
-            rest += some
-            whole, _ = whole_records(rest, feed.dialect, width)
-            yield from split_records(rest[:whole], feed.dialect, width, number)
-            number, rest = number + whole, rest[whole:]
-        yield from split_records(rest, feed.dialect, width, number)
+    number, rest = 2, list[bytes]()
+    for some in _lines(path):
+        rest += some
+        whole, _ = whole_records(rest, feed.dialect, width)
+        yield from split_records(rest[:whole], feed.dialect, width, number)
+        number, rest = number + whole, rest[whole:]
+    yield from split_records(rest, feed.dialect, width, number)
+
+
+def _lines(path: str) -> Iterator[list[bytes]]:
+    """The lines behind the header, many at a time."""
+    try:
+        with open_bytes(path) as file:
+            lines = (line.removesuffix(b"\n") for line in file)
+            next(lines, b"")
+            while some := list(islice(lines, _LINES_AT_ONCE)):
+                yield some
+    except UNREADABLE as error:
+        raise unreadable(path, error) from None

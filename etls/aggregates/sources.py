@@ -2,8 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
@@ -15,6 +14,7 @@ from etls.aggregates.catalogue import AGGREGATES, Aggregate, aggregate_of
 from warehouse.errors import SourceError, UsageError
 
 PARQUET = ".parquet"
+UNREADABLE = (OSError, EOFError, zlib.error)
 _TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 _DELIMITERS = (",", "|", "\t", ";")
 _LONGEST_HEADER = 65_536  # bytes
@@ -101,28 +101,17 @@ def is_remote(path: str) -> bool:
     return path.startswith("s3://")
 
 
-@contextmanager
-def open_bytes(path: str) -> Iterator[IO[bytes]]:
-    """A file's bytes, decompressed.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    try:
-        with _open(path) as file:
-            if path.endswith(".gz"):
-                with gzip.open(file) as inner:
-                    yield cast(IO[bytes], inner)
-            else:
-                yield file
-    except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _open(path: str) -> IO[bytes]:
+def open_bytes(path: str) -> IO[bytes]:
+    """A file's bytes, decompressed; opening and reading raise ``UNREADABLE``."""
+    compression = "gzip" if path.endswith(".gz") else None
     if is_remote(path):
-        return cast(IO[bytes], remote_files().open(path, "rb"))
-    return open(path, "rb")
+        return cast(IO[bytes], remote_files().open(path, "rb", compression=compression))
+    return cast(IO[bytes], gzip.open(path) if compression else open(path, "rb"))
+
+
+def unreadable(path: str, error: Exception) -> SourceError:
+    """The error that a person sees instead of one of ``UNREADABLE``."""
+    return SourceError(f"{path}: {getattr(error, 'strerror', None) or error}")
 
 
 def remote_files() -> Any:
@@ -148,6 +137,8 @@ def _header(path: str) -> tuple[tuple[str, ...], str | None]:
             line = file.readline(_LONGEST_HEADER).decode().removeprefix(_BOM).strip()
     except UnicodeDecodeError:
         raise SourceError(f"{path}, line 1: is not UTF-8") from None
+    except UNREADABLE as error:
+        raise unreadable(path, error) from None
     delimiter = max(_DELIMITERS, key=line.count)
     return tuple(name.strip().strip('"') for name in line.split(delimiter)), delimiter
 

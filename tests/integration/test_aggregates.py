@@ -254,8 +254,9 @@ def with_activity(database: Database) -> None:
     with ACTIVITY.open(encoding="utf-8", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), 2):
             database.rows(
-                "INSERT INTO raw.activity (event_id, imported_at, line, active_date, user_id,"
-                " workspace_id, total_activity) VALUES (gen_random_uuid(), now(), %s, %s, %s, %s, %s)",
+                "INSERT INTO raw.activity (event_id, imported_at, line,"
+                " active_date, user_id, workspace_id, total_activity)"
+                " VALUES (gen_random_uuid(), now(), %s, %s, %s, %s, %s)",
                 line,
                 *row.values(),
             )

@@ -1,4 +1,4 @@
-"""The aggregate of files, by the embedded engine: against an oracle, and with what is wrong in them."""
+"""The aggregate of files, by the embedded engine: against an oracle, and of files with errors."""
 
 import csv
 import gzip
