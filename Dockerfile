@@ -5,8 +5,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md ./
 # The dependencies alone first: a change of the code does not install them anew.
-RUN mkdir consumer etls feeds feeds/core ops producer warehouse warehouse/rabbitmq sql \
- && for part in consumer etls feeds feeds/core ops producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
+RUN mkdir consumer etls etls/aggregates feeds feeds/core ops producer warehouse warehouse/rabbitmq sql \
+ && for part in consumer etls etls/aggregates feeds feeds/core ops producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
  && /venv/bin/pip install --quiet --constraint constraints.txt . \
  && /venv/bin/pip uninstall --quiet --yes event-warehouse
 
@@ -23,6 +23,7 @@ COPY etls etls
 COPY ops ops
 COPY sql sql
 COPY data data
+COPY main.py ./
 USER warehouse
 CMD ["python", "-m", "consumer"]
 

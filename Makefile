@@ -44,7 +44,7 @@ ETLS := users_dim user_events_daily
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench chaos consumer data e2e etls feeds ops producer stack tests warehouse
+PACKAGES := bench chaos consumer data e2e etls feeds main.py ops producer stack tests warehouse
 
 .PHONY: help
 help: ## list the commands
@@ -82,6 +82,12 @@ users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=, or 
 user_events_daily: ready ## events per day by type; the same, and FULL=1, DRY_RUN=1
 $(ETLS):
 	@$(RUN) python -m etls run $@ $(DATES) $(if $(FULL),--full) $(if $(DRY_RUN),--dry-run)
+
+.PHONY: user_activity customers
+user_activity: ready ## top workspace and longest streak per user, of all streamed activity
+customers: ready ## favourite product and longest streak per customer; IMPORT_DATE= is the last date
+user_activity customers:
+	@$(RUN) python -m etls aggregate $@ $(if $(IMPORT_DATE),--through '$(IMPORT_DATE)')
 
 .PHONY: stale
 stale: ready ## the dates of each ETL that have events its last run has not seen

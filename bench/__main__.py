@@ -17,7 +17,7 @@ from typing import Any
 
 import pika
 
-from bench import etls, others, programs
+from bench import aggregates, etls, others, programs
 from bench.dirty import import_across_restart, with_bad_rows, with_duplicates
 from stack.looking import channel as open_channel
 from warehouse.message import EXCHANGE, JSON
@@ -235,6 +235,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "memory": _memory,
     "others": _others,
     "etls": _etls,
+    "aggregates": lambda arguments: aggregates.measure(arguments.rounds),
 }
 
 

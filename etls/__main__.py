@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
+from etls.aggregates.catalogue import AGGREGATES, aggregate_named
+from etls.aggregates.streamed import refresh
 from etls.catalogue import ETLS, Etl, etl_named
 from etls.dates import chosen_dates, parse_date
 from etls.ledger import NOTHING_NEW, standings
@@ -18,7 +20,7 @@ from feeds import FEEDS, feed_named
 from warehouse.entry import Parser, run_command
 from warehouse.errors import UsageError
 from warehouse.postgres import ETL, Connection, connect
-from warehouse.settings import settings
+from warehouse.settings import database_url
 
 _REJECTS_SHOWN = 10
 
@@ -55,6 +57,11 @@ def _parser() -> ArgumentParser:
     status.add_argument("etls", nargs="*", metavar="ETL", help=f"{names}; default: all")
     status.set_defaults(command=_status)
 
+    aggregate = commands.add_parser("aggregate", help="make a table of all streamed rows anew")
+    aggregate.add_argument("aggregates", nargs="+", metavar="NAME", help=", ".join(AGGREGATES))
+    aggregate.add_argument("--through", metavar="DATE", help="the last UTC date; default: all")
+    aggregate.set_defaults(command=_aggregate)
+
     retention = commands.add_parser("prune", help="drop raw days that every ETL has processed")
     retention.add_argument("--before", required=True, metavar="DATE", help="this date is kept")
     retention.set_defaults(command=_prune)
@@ -69,7 +76,7 @@ def _parser() -> ArgumentParser:
 
 @contextmanager
 def _database() -> Iterator[Connection]:
-    with connect(settings().database_url, "event-etl", ETL) as connection:
+    with connect(database_url(), "event-etl", ETL) as connection:
         yield connection
 
 
@@ -88,6 +95,18 @@ def _run(arguments: Namespace) -> None:
             else:
                 for run in run_etl(connection, etl, chosen, full=arguments.full):
                     print(_describe(run), flush=True)
+
+
+def _aggregate(arguments: Namespace) -> None:
+    chosen = [aggregate_named(name) for name in arguments.aggregates]
+    through = parse_date(arguments.through) if arguments.through else None
+    with _database() as connection:
+        for aggregate in chosen:
+            done = refresh(connection, aggregate, through)
+            print(
+                f"{aggregate.name} through {done.through}: {done.n_events:,} rows read,"
+                f" {done.n_entities:,} written ({done.seconds:.2f} s)"
+            )
 
 
 def _stale_dates(connection: Connection, etl: Etl) -> list[date]:

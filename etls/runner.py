@@ -55,13 +55,13 @@ def run_etl(
         UsageError: the events of a date have been pruned.
         WarehouseError: a run failed; the ledger says why.
     """
-    with _turn(connection, etl):
+    with turn(connection, etl):
         for span in _spans(connection, etl, dates, full):
             yield from _run(connection, etl, span, full)
 
 
 @contextmanager
-def _turn(connection: Connection, etl: Etl) -> Iterator[None]:
+def turn(connection: Connection, etl: Etl) -> Iterator[None]:
     """Hold the ETL's lock. PostgreSQL releases it when the connection ends, however it ends."""
     with translated_errors():
         _execute_alone(connection, "meta/lock_etl", {"etl": etl.name})
@@ -108,19 +108,30 @@ def spans(found: Iterable[Change], *, full: bool) -> Iterator[list[date]]:
 
 def _run(connection: Connection, etl: Etl, span: list[date], full: bool) -> Iterator[Run]:
     started = time.monotonic()
-    run_ids = record_starts(connection, etl, span)
+    with (
+        recorded(connection, etl, span) as run_ids,
+        translated_errors(),
+        connection,
+        connection.cursor() as cursor,
+    ):
+        outcomes = execute(cursor, etl, span, full)
+        for run_id, outcome in zip(run_ids, outcomes):
+            record_success(cursor, run_id, etl, outcome)
+    seconds = time.monotonic() - started
+    for import_date, outcome in zip(span, outcomes):
+        yield Run(etl, import_date, outcome, seconds)
+
+
+@contextmanager
+def recorded(connection: Connection, etl: Etl, dates: Sequence[date]) -> Iterator[list[int]]:
+    """Enter a run for each date, and why it failed if it does; the ETL's lock is held."""
+    run_ids = record_starts(connection, etl, dates)
     try:
-        with translated_errors(), connection, connection.cursor() as cursor:
-            outcomes = execute(cursor, etl, span, full)
-            for run_id, outcome in zip(run_ids, outcomes):
-                record_success(cursor, run_id, etl, outcome)
+        yield run_ids
     except WarehouseError as error:
         if not connection.closed:
             record_failures(connection, run_ids, str(error))
         raise
-    seconds = time.monotonic() - started
-    for import_date, outcome in zip(span, outcomes):
-        yield Run(etl, import_date, outcome, seconds)
 
 
 def execute(cursor: Cursor, etl: Etl, span: Sequence[date], full: bool) -> list[Outcome]:

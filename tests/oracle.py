@@ -58,6 +58,26 @@ def user_events_daily(events: Iterable[Event]) -> list[tuple[object, ...]]:
     ]
 
 
+def top_and_streak(facts: Iterable[tuple[str, str, int, date]]) -> dict[str, tuple[str, int]]:
+    """Of each entity the category with the greatest total, and its most consecutive days."""
+    totals: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    days: dict[str, set[date]] = defaultdict(set)
+    for entity, category, amount, day in facts:
+        totals[entity][category] += amount
+        days[entity].add(day)
+    return {
+        entity: (
+            min(found.items(), key=lambda one: (-one[1], one[0].encode()))[0],
+            max(_run_from(day, days[entity]) for day in days[entity]),
+        )
+        for entity, found in totals.items()
+    }
+
+
+def _run_from(day: date, days: set[date]) -> int:
+    return next(n for n in range(len(days) + 1) if day + timedelta(days=n) not in days)
+
+
 def on_dates(events: Iterable[Event], dates: Iterable[date]) -> list[Event]:
     """The events of these UTC dates."""
     chosen = set(dates)

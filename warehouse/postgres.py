@@ -1,11 +1,12 @@
 """The one module that knows psycopg2: connections in a role, bulk inserts, errors in our terms."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 from psycopg2 import sql
@@ -144,6 +145,63 @@ def find_keys(
     names = {"key": sql.Identifier(key), "column": sql.Identifier(str(column))}
     cursor.execute(statement.format(table=_name(table), **names), [list(wanted), *days])
     return [found for found, in cursor]
+
+
+def create_database(url: object, name: str) -> None:
+    """Make a database on the server of a URL, unless it is there.
+
+    Raises:
+        BrokenEnvironment: the server does not let us.
+    """
+    maintenance = urlunsplit(urlsplit(str(url))._replace(path="/postgres"))
+    with closing(open_connection(maintenance, "event-setup")) as connection:
+        connection.autocommit = True
+        with translated_errors(), connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+            if cursor.fetchone() is None:
+                with suppress(psycopg2.errors.DuplicateDatabase):  # somebody was faster
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def columns_of(cursor: Cursor, table: Sequence[str]) -> list[str]:
+    """The columns of a table, or other relation; none if there is no such thing."""
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s)"
+        " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (sql.Identifier(*table).as_string(cursor),),
+    )
+    return [str(name) for name, in cursor]
+
+
+def create_table(cursor: Cursor, table: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Make a table, and its schema, unless they are there; ``columns`` says what each one is."""
+    *schema, _ = table
+    if schema:
+        cursor.execute("SELECT to_regnamespace(%s)", (sql.Identifier(*schema).as_string(cursor),))
+        if cursor.fetchone() == (None,):
+            cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(*schema)))
+    definitions = [sql.Identifier(name) + sql.SQL(f" {kind}") for name, kind in columns.items()]
+    cursor.execute(
+        sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(
+            sql.Identifier(*table), sql.SQL(", ").join(definitions)
+        )
+    )
+
+
+def empty_alone(cursor: Cursor, table: Sequence[str]) -> None:
+    """Delete all rows, and keep other writers out until the transaction ends; readers see the old
+    rows until then, which they would not after a TRUNCATE."""
+    name = sql.Identifier(*table)
+    cursor.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(name))
+    cursor.execute(sql.SQL("DELETE FROM {}").format(name))
+
+
+def copy_csv(cursor: Cursor, table: Sequence[str], columns: Sequence[str], file: IO[bytes]) -> None:
+    """Append the rows of a CSV file with a header."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER true)")
+    cursor.copy_expert(
+        statement.format(sql.Identifier(*table), _names(columns)), file, _COPY_BUFFER
+    )
 
 
 def count_where(cursor: Cursor, table: str, column: str, value: object) -> int:

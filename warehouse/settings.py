@@ -1,7 +1,7 @@
 """Settings from environment variables and ``.env``, checked once at the start."""
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AmqpDsn, Field, PostgresDsn, ValidationError
@@ -14,13 +14,18 @@ from warehouse.errors import SettingsError
 HANDLER_SECONDS = 60
 LONGEST_HOLD = 900.0
 
+T = TypeVar("T", bound=BaseSettings)
 
-class Settings(BaseSettings):
-    """Every setting of every role; ``.env.example`` explains each to a person."""
 
+class _DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
     database_url: PostgresDsn
+
+
+class Settings(_DatabaseSettings):
+    """Every setting of every role; ``.env.example`` explains each to a person."""
+
     rabbitmq_url: AmqpDsn
 
     chunk_rows: int = Field(default=5000, ge=1, le=100_000)  # rows of a bulk message
@@ -41,8 +46,17 @@ def settings() -> Settings:
     Raises:
         SettingsError: one is missing or malformed.
     """
+    return _read(Settings)
+
+
+def database_url() -> PostgresDsn:
+    """The one setting of a role that has no business with RabbitMQ. Raises as ``settings``."""
+    return _read(_DatabaseSettings).database_url
+
+
+def _read(kind: type[T]) -> T:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         problems = (f"{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
         raise SettingsError(

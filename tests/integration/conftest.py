@@ -27,6 +27,8 @@ TABLES = [feed.table for feed in FEEDS.values()] + [
     "crm.users_dim",
     "crm.user_repeats",
     "reports.user_events_daily",
+    "reports.user_activity",
+    "reports.customers",
     "meta.etl_runs",
     "meta.pruned",
 ]
