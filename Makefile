@@ -89,6 +89,12 @@ customers: ready ## favourite product and longest streak per customer; IMPORT_DA
 user_activity customers:
 	@$(RUN) python -m etls aggregate $@ $(if $(IMPORT_DATE),--through '$(IMPORT_DATE)')
 
+.PHONY: spark_cluster spark_cluster_down
+spark_cluster: $(VENV) ## start a Spark master and two workers as private processes; prints the address
+	@.venv/bin/python -m stack.spark up --instance $(INSTANCE)
+spark_cluster_down: $(VENV) ## stop them
+	@.venv/bin/python -m stack.spark down --instance $(INSTANCE)
+
 .PHONY: stale
 stale: ready ## the dates of each ETL that have events its last run has not seen
 	@$(RUN) python -m etls status
@@ -170,5 +176,5 @@ teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data
 $(VENV): pyproject.toml constraints.txt
 	@python=$$(stack/install.sh python) && echo "python: making .venv" >&2 && \
 	  "$$python" -m venv --clear .venv && \
-	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
 	@touch $@

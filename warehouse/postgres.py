@@ -117,7 +117,9 @@ def _row_errors() -> Iterator[None]:
         raise
 
 
-def copy_in(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+def copy_in(
+    cursor: Cursor, table: str | Sequence[str], columns: Sequence[str], rows: Iterable[bytes]
+) -> None:
     """Append rows in COPY's binary format; each element is one of them, or many.
 
     Raises:
@@ -202,6 +204,41 @@ def copy_csv(cursor: Cursor, table: Sequence[str], columns: Sequence[str], file:
     cursor.copy_expert(
         statement.format(sql.Identifier(*table), _names(columns)), file, _COPY_BUFFER
     )
+
+
+def copy_rows(
+    cursor: Cursor, source: Sequence[str], target: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Append the rows of one table to another."""
+    statement = sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM {}")
+    tables = map(lambda names: sql.Identifier(*names), (target, source))
+    cursor.execute(statement.format(*tables, columns=_names(columns)))
+
+
+def drop_table(cursor: Cursor, table: Sequence[str]) -> None:
+    """Drop a table, if it is there."""
+    cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*table)))
+
+
+def lock_for_session(cursor: Cursor, name: str) -> bool:
+    """Take an advisory lock that goes with the connection; whether nobody else has it."""
+    cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
+    ((is_ours,),) = cursor.fetchall()
+    return bool(is_ours)
+
+
+def replace_part(cursor: Cursor, table: Sequence[str], column: str, part: int) -> None:
+    """Delete the rows of a part, while nobody else writes that part."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s), %s)", (".".join(table), part))
+    statement = sql.SQL("DELETE FROM {} WHERE {} = %s")
+    cursor.execute(statement.format(sql.Identifier(*table), sql.Identifier(column)), (part,))
+
+
+def count_rows(cursor: Cursor, table: Sequence[str]) -> int:
+    """How many rows a table has."""
+    cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table)))
+    ((found,),) = cursor.fetchall()
+    return int(found)
 
 
 def count_where(cursor: Cursor, table: str, column: str, value: object) -> int:
@@ -302,8 +339,8 @@ def stage(cursor: Cursor, table: str, columns: Sequence[str], rows: Iterable[byt
     return staged
 
 
-def _name(table: str) -> sql.Identifier:
-    return sql.Identifier(*table.split("."))
+def _name(table: str | Sequence[str]) -> sql.Identifier:
+    return sql.Identifier(*(table.split(".") if isinstance(table, str) else table))
 
 
 def _names(columns: Sequence[str]) -> sql.Composed:

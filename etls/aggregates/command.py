@@ -13,6 +13,7 @@ from pathlib import Path
 from etls.aggregates.catalogue import AGGREGATES
 from etls.aggregates.contract import BadRow, bad_rows
 from etls.aggregates.duckdb_engine import DuckDB
+from etls.aggregates.engines import AUTO, DUCKDB, SPARK, Engine, outgrows
 from etls.aggregates.progress import Progress
 from etls.aggregates.sources import Sources, open_sources
 from etls.aggregates.target import Target
@@ -37,11 +38,10 @@ def _run() -> None:
     sources = open_sources(arguments.source, arguments.feed)
     with Target(arguments.database, arguments.table, sources.aggregate.columns) as target:
         with tempfile.TemporaryDirectory(prefix="event-warehouse-", dir=arguments.temp) as folder:
-            with closing(DuckDB(sources, arguments.memory, Path(folder), Progress())) as engine:
-                result = Path(folder) / "result.csv"
-                n_users = engine.run(result)
+            with closing(_engine(arguments, sources, target, Path(folder))) as engine:
+                n_users = engine.run()
                 _tell_of(engine, sources, arguments)
-                target.replace(result)
+                engine.publish()
     print(
         f"{arguments.table}: {engine.n_rows:,} rows in, {n_users:,} users out,"
         f" {engine.n_bad:,} rejected, {time.monotonic() - started:.1f} s"
@@ -64,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--table", required=True, help="TABLE or SCHEMA.TABLE")
     parser.add_argument("--database", help="made if it is missing; default: DATABASE_URL's")
     parser.add_argument("--feed", help=f"what the files are: {feeds}; default: their header says")
+    parser.add_argument(
+        "--engine",
+        choices=(AUTO, DUCKDB, SPARK),
+        default=AUTO,
+        help="default: DuckDB, and Spark for what the disk has no room for",
+    )
+    parser.add_argument("--master", default="local[*]", help="Spark's; default: local[*]")
     parser.add_argument("--memory", default="1GB", help="DuckDB's bound; default: 1GB")
     parser.add_argument(
         "--temp", metavar="FOLDER", help="for what is larger; default: the system's"
@@ -75,7 +82,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell_of(engine: DuckDB, sources: Sources, arguments: argparse.Namespace) -> None:
+def _engine(
+    arguments: argparse.Namespace, sources: Sources, target: Target, folder: Path
+) -> Engine:
+    """The engine that is asked for, or else the one that the files need."""
+    chosen = arguments.engine
+    if chosen == AUTO:
+        chosen = SPARK if outgrows(sources, folder) else DUCKDB
+    if chosen == SPARK:
+        from etls.aggregates.spark_engine import (
+            Spark,  # pylint: disable=import-outside-toplevel; an extra, and slow to import
+        )
+
+        return Spark(sources, target, arguments.master, Progress())
+    return DuckDB(sources, target, arguments.memory, folder, Progress())
+
+
+def _tell_of(engine: Engine, sources: Sources, arguments: argparse.Namespace) -> None:
     """Say what is wrong with bad rows: of the first few, or of all in a file.
 
     Raises:

@@ -11,6 +11,7 @@ from etls.aggregates.catalogue import Aggregate
 from etls.aggregates.contract import BadRow, bad_rows
 from etls.aggregates.progress import Progress
 from etls.aggregates.sources import Layout, Sources, is_remote, remote_files
+from etls.aggregates.target import Target
 from feeds.core.rows import Rejected, Row, identify, validate
 from feeds.core.types import CalendarDate, HexId, Integer, Text
 from warehouse.errors import SourceError, WarehouseError
@@ -33,8 +34,12 @@ _GOOD: list[tuple[Any, str]] = [
 class DuckDB:
     """The facts of some files, and the aggregate of these."""
 
-    def __init__(self, sources: Sources, memory: str, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, sources: Sources, target: Target, memory: str, folder: Path, progress: Progress
+    ) -> None:
         self._sources = sources
+        self._target = target
+        self._result = folder / "result.csv"
         self._progress = progress
         self._connection = duckdb.connect(
             config={
@@ -49,8 +54,8 @@ class DuckDB:
         self.n_rows = 0
         self.n_bad = 0
 
-    def run(self, result: Path) -> int:
-        """Write the aggregate to a CSV file with a header; how many rows that are.
+    def run(self) -> int:
+        """Write the aggregate to a file; how many rows that are.
 
         Raises:
             SourceError: a file cannot be read.
@@ -64,7 +69,12 @@ class DuckDB:
                 raise
             self._number()
             with self._progress.phase("totals and streaks", self._connection.query_progress):
-                return self._write(result)
+                return self._write()
+
+    def publish(self) -> None:
+        """Put the file's rows in the place of the table's."""
+        with self._result.open("rb") as file:
+            self._target.replace(file)
 
     def _read(self) -> None:
         """The good rows of all files, their columns as they came, amount and day as numbers."""
@@ -138,7 +148,7 @@ class DuckDB:
             self.n_bad += int(n_read) - int(n_good)
             self._execute("DROP TABLE read_rows")
 
-    def _write(self, result: Path) -> int:
+    def _write(self) -> int:
         text = query("aggregates/top_and_streak")
         entity, category, streak = map(_quoted, self._sources.aggregate.columns)
         ((n_entities,),) = self._execute(
@@ -146,7 +156,7 @@ class DuckDB:
             f" longest_streak AS {streak} FROM ({text}) AS result"
             " INNER JOIN entity_names ON entity_names.number = result.entity"
             " INNER JOIN category_names ON category_names.number = result.top_category)"
-            f" TO {_literal(str(result))} (FORMAT csv, HEADER true)"
+            f" TO {_literal(str(self._result))} (FORMAT csv, HEADER true)"
         )
         return int(n_entities)
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO, cast
 
 import duckdb
 import pytest
@@ -18,6 +19,7 @@ from etls.aggregates.contract import bad_rows
 from etls.aggregates.duckdb_engine import DuckDB
 from etls.aggregates.progress import Progress
 from etls.aggregates.sources import open_sources
+from etls.aggregates.target import Target
 from feeds import FEEDS
 from tests import oracle
 from tests.builders import SAMPLES
@@ -28,17 +30,27 @@ TRANSACTIONS = "|".join(FEEDS["transactions"].header)
 Result = dict[str, tuple[str, int]]
 
 
+class Shelf:
+    """In the place of a table."""
+
+    text = ""
+
+    def replace(self, rows: IO[bytes]) -> None:
+        self.text = rows.read().decode()
+
+
 def aggregate(*named: object, memory: str = "200MB") -> tuple[Result, int, int]:
     """The result, how many rows were read, how many of them were bad, as both sides count them."""
     sources = open_sources([str(name) for name in named], None)
     with TemporaryDirectory() as folder:
-        with closing(DuckDB(sources, memory, Path(folder), Progress())) as engine:
-            result = Path(folder) / "result.csv"
-            n_entities = engine.run(result)
+        shelf = Shelf()
+        target = cast(Target, shelf)
+        with closing(DuckDB(sources, target, memory, Path(folder), Progress())) as engine:
+            n_entities = engine.run()
             explained = len(list(bad_rows(sources))) + len(list(engine.bad_parquet_rows()))
             assert explained == engine.n_bad
-        with result.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
+            engine.publish()
+        header, *rows = csv.reader(io.StringIO(shelf.text, newline=""))
         assert tuple(header) == sources.aggregate.columns and len(rows) == n_entities
         return {user: (top, int(days)) for user, top, days in rows}, engine.n_rows, engine.n_bad
 
