@@ -90,9 +90,8 @@ def _engine(
     if chosen == AUTO:
         chosen = SPARK if outgrows(sources, folder) else DUCKDB
     if chosen == SPARK:
-        from etls.aggregates.spark_engine import (
-            Spark,  # pylint: disable=import-outside-toplevel; an extra, and slow to import
-        )
+        # An extra, and slow to import.
+        from etls.aggregates.spark_engine import Spark  # pylint: disable=import-outside-toplevel
 
         return Spark(sources, target, arguments.master, Progress())
     return DuckDB(sources, target, arguments.memory, folder, Progress())

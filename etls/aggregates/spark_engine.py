@@ -12,6 +12,14 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from etls.aggregates.contract import BadRow
+from etls.aggregates.progress import Progress
+from etls.aggregates.sources import Layout, Sources
+from etls.aggregates.target import Staging, Target
+from feeds.core.types import CalendarDate, HexId, Integer, Text
+from warehouse.errors import UsageError, WarehouseError
+from warehouse.queries import query
+
 try:
     from pyspark import StorageLevel, TaskContext
     from pyspark.errors import PySparkException
@@ -19,19 +27,9 @@ try:
     from pyspark.sql import functions as f
     from pyspark.sql.types import StringType, StructField, StructType
 except ImportError:
-    from warehouse.errors import UsageError
-
     raise UsageError(
         "--engine spark needs an extra: pip install 'event-warehouse[spark]'"
     ) from None
-
-from etls.aggregates.contract import BadRow
-from etls.aggregates.progress import Progress
-from etls.aggregates.sources import Layout, Sources
-from etls.aggregates.target import Staging, Target
-from feeds.core.types import CalendarDate, HexId, Integer, Text
-from warehouse.errors import WarehouseError
-from warehouse.queries import query
 
 _CORRUPT = "_corrupt"
 _PARTITIONS_PER_CORE = 4
