@@ -11,9 +11,9 @@ from etls.aggregates.sources import PARQUET, Sources, is_remote, remote_files
 
 AUTO, DUCKDB, SPARK = "auto", "duckdb", "spark"
 
-# DuckDB's facts, and what it spills while it sorts them, measured: about as much as the text.
-_TEXT_TO_DISK = 1.0
-_UNPACKED = {".gz": 5.0, PARQUET: 5.0}  # times the file's size, about
+# DuckDB's facts are smaller than the text they come from, what it spills while it sorts them too:
+# as much room as the text has is a guess on the safe side.
+_UNPACKED = {".gz": 5.0, PARQUET: 5.0}  # text to file, about
 
 
 class Engine(Protocol):
@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 def outgrows(sources: Sources, folder: Path) -> bool:
     """Whether there is less room in the folder than one machine needs for these files."""
-    needed = sum(_size(path) * _unpacked(path) for path in sources.paths) * _TEXT_TO_DISK
+    needed = sum(_size(path) * _unpacked(path) for path in sources.paths)
     return needed > shutil.disk_usage(folder).free
 
 

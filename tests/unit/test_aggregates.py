@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import IO, cast
 
 import duckdb
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from etls.aggregates.catalogue import AGGREGATES
 from etls.aggregates.contract import bad_rows
 from etls.aggregates.duckdb_engine import DuckDB
+from etls.aggregates.engines import outgrows
 from etls.aggregates.progress import Progress
 from etls.aggregates.sources import open_sources
 from etls.aggregates.target import Target
@@ -240,6 +242,21 @@ def test_a_feed_may_be_named(tmp_path: Path) -> None:
         open_sources([str(path)], "activity")
     with pytest.raises(UsageError, match="no aggregate is made of feed 'user_events'"):
         open_sources([str(path)], "user_events")
+
+
+def test_what_the_disk_has_no_room_for_outgrows_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = write(tmp_path / "a.csv", *[active("2020-01-01")] * 100)
+    packed = tmp_path / "b.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    sources = open_sources([str(plain), str(packed)], None)
+    assert not outgrows(sources, tmp_path)
+    room = plain.stat().st_size + 5 * packed.stat().st_size
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=room))
+    assert not outgrows(sources, tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=room - 1))
+    assert outgrows(sources, tmp_path)
 
 
 def test_too_little_memory_is_told_with_what_to_do(tmp_path: Path) -> None:
