@@ -251,7 +251,9 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise WarehouseError(f"DuckDB: {_first_line(error)}; give it more with --memory") from None
+        raise WarehouseError(
+            f"DuckDB: {_first_line(error)}; give it more with --memory, or take --engine spark"
+        ) from None
     except duckdb.Error as error:
         raise SourceError(f"DuckDB: {_first_line(error)}") from None
 
