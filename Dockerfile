@@ -27,6 +27,20 @@ COPY main.py ./
 USER warehouse
 CMD ["python", "-m", "consumer"]
 
+# Master, worker and driver of Apache Spark: the same code, PySpark, and whatever Java Debian has.
+FROM build AS build_spark
+RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[spark]' && /venv/bin/pip uninstall --quiet --yes event-warehouse
+
+FROM runtime AS spark
+USER root
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends default-jre-headless procps >/dev/null \
+ && rm -rf /var/lib/apt/lists/* \
+ && mkdir /work && chown warehouse /work
+COPY --from=build_spark /venv /venv
+ENV SPARK_NO_DAEMONIZE=1 SPARK_WORKER_DIR=/work
+USER warehouse
+
 FROM build AS test
 RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[dev]' && /venv/bin/pip uninstall --quiet --yes event-warehouse \
  && useradd --create-home --uid 10001 warehouse && mkdir /app && chown warehouse /app

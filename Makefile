@@ -90,10 +90,10 @@ user_activity customers:
 	@$(RUN) python -m etls aggregate $@ $(if $(IMPORT_DATE),--through '$(IMPORT_DATE)')
 
 .PHONY: spark_cluster spark_cluster_down
-spark_cluster: $(VENV) ## start a Spark master and two workers as private processes; prints the address
-	@.venv/bin/python -m stack.spark up --instance $(INSTANCE)
-spark_cluster_down: $(VENV) ## stop them
-	@.venv/bin/python -m stack.spark down --instance $(INSTANCE)
+spark_cluster: ## start a Spark master and two workers, and print the address for main.py --master
+	@$(SPARK_UP)
+spark_cluster_down: ## stop them
+	@$(SPARK_DOWN)
 
 .PHONY: stale
 stale: ready ## the dates of each ETL that have events its last run has not seen

@@ -48,7 +48,7 @@ def measure(rounds: int, rows: int = _ROWS) -> None:
         first = None
         for name, command in commands.items():
             execute("CHECKPOINT")
-            seconds, peak = _run(command)
+            seconds, peak = timed(command)
             first = first or seconds
             print(
                 f"round {number + 1}: {name:24} {seconds:6.1f} {seconds / first:6.2f} {peak:6.0f}"
@@ -69,10 +69,15 @@ def _other(name: str, path: Path) -> list[str]:
     return [sys.executable, "-m", "bench.aggregates", name, str(path)]
 
 
-def _run(command: list[str]) -> tuple[float, float]:
+def timed(command: list[str], **environment: str) -> tuple[float, float]:
     """Seconds, and the peak of resident MB of the process itself."""
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    ) as process:
         assert process.stderr is not None
         said = process.stderr.read().decode()
         _, status, usage = os.wait4(process.pid, 0)

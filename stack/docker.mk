@@ -10,6 +10,8 @@ TEST_IMAGE := event-warehouse-test:$(CHECKOUT_ID)
 UP = stack/docker.sh up
 DOWN = stack/docker.sh down $(KEEP_DATA)
 SCALE = stack/docker.sh scale
+SPARK_UP = stack/docker.sh spark_up
+SPARK_DOWN = stack/docker.sh spark_down
 RUN = stack/docker.sh run
 RUN_WITH_FILES = stack/docker.sh run_with_files '$(SOURCE)'
 PSQL = stack/docker.sh psql
@@ -26,3 +28,10 @@ test_image:
 
 ready:
 	@stack/docker.sh check
+
+.PHONY: e2e_spark e2e_spark_on_its_own
+e2e_spark:
+	@$(MAKE) e2e_spark_on_its_own INSTANCE=spark-$$$$
+
+e2e_spark_on_its_own:
+	@trap '$(DOWN)' EXIT; trap 'exit 130' INT TERM; $(UP) && e2e/spark.sh

@@ -44,6 +44,18 @@ up() {
   exit 1
 }
 
+spark_up() {
+  build spark "event-warehouse-spark:$IMAGE_TAG"
+  # shellcheck disable=SC2086
+  quietly "the cluster did not start" $COMPOSE --profile spark up -d spark-worker
+  echo "spark://spark-master:7077"
+}
+
+spark_down() {
+  # shellcheck disable=SC2086
+  quietly "the cluster did not stop" $COMPOSE --profile spark rm --force --stop spark-worker spark-master
+}
+
 scale() { # N
   # shellcheck disable=SC2086
   quietly "the consumers did not start" $COMPOSE up -d --no-recreate --scale "consumer=$1" consumer
@@ -54,7 +66,7 @@ down() { # KEEP_DATA or nothing
   keep=${1:-}
   if [ -n "$keep" ]; then set --; else set -- --volumes; fi
   # shellcheck disable=SC2086
-  quietly "the stack did not stop" $COMPOSE --profile tools down --remove-orphans "$@"
+  quietly "the stack did not stop" $COMPOSE --profile tools --profile spark down --remove-orphans "$@"
   echo "stack: stopped, data $([ -n "$keep" ] && echo kept || echo removed)"
 }
 

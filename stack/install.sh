@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what the local stack needs and this machine lacks: install.sh python|services
+# Install what the local stack needs and this machine lacks: install.sh python|services|java
 # As root, or with sudo that asks no password; otherwise say in one line what to install.
 set -eu
 
@@ -64,5 +64,7 @@ case "${1:-}" in
     missing=$(missing_services)
     # shellcheck disable=SC2086  # one word a package
     [ -z "$missing" ] || install $missing ;;
+  java)
+    command -v java >/dev/null || install default-jre-headless ;;
   *) sed -n '2,3p' "$0" >&2; exit 2 ;;
 esac

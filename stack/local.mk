@@ -6,6 +6,8 @@ VENV_PATH = PATH="$(CURDIR)/.venv/bin:$$PATH"
 UP = stack/install.sh services && $(LOCAL) up
 DOWN = $(if $(wildcard .venv/bin/python),$(LOCAL) down $(if $(KEEP_DATA),--keep-data),echo "stack: nothing to stop")
 SCALE = $(LOCAL) consumers
+SPARK_UP = stack/install.sh java && .venv/bin/python -m stack.spark up --instance $(INSTANCE)
+SPARK_DOWN = .venv/bin/python -m stack.spark down --instance $(INSTANCE)
 RUN = $(LOCAL) exec
 RUN_WITH_FILES = $(LOCAL) exec
 PSQL = $(LOCAL) exec psql -X
@@ -15,7 +17,7 @@ IN_TOOLS = echo "no containers here: running in the virtual environment" && $(VE
 IN_TOOLS_WITH_STACK = $(LOCAL) exec
 TOOLS_READY = $(VENV)
 
-setup e2e: $(VENV)
+setup e2e spark_cluster spark_cluster_down: $(VENV)
 
 # The commands that use the stack need the interpreter, and say themselves when the stack is not up.
 .PHONY: ready

@@ -33,7 +33,9 @@ except ImportError:
 
 _CORRUPT = "_corrupt"
 _PARTITIONS_PER_CORE = 4
+_LOOPBACK = "127.0.0.1"
 _HOUSE = Path(__file__).resolve().parents[2]
+_QUIET = Path(__file__).with_name("log4j2.properties")
 
 
 class Spark:
@@ -151,15 +153,18 @@ def _writer(staging: Staging) -> Any:
 def _session(master: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     path = os.pathsep.join([str(_HOUSE), os.environ.get("PYTHONPATH", "")])
+    builder = SparkSession.builder
+    if master.startswith(("local", f"spark://{_LOOPBACK}")):  # then nobody else need reach us
+        builder = builder.config("spark.driver.host", _LOOPBACK)
     session: SparkSession = (
-        SparkSession.builder.master(master)
+        builder.master(master)
         .appName("event-aggregate")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.csv.parser.columnPruning.enabled", "false")  # or it misses bad rows
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.executorEnv.PYTHONPATH", path)
-        .config("spark.log.level", "ERROR")
+        .config("spark.driver.extraJavaOptions", f"-Dlog4j2.configurationFile={_QUIET.as_uri()}")
         .getOrCreate()
     )
     if session.conf.get("spark.sql.shuffle.partitions") == "200":  # nobody has set it
