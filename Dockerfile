@@ -5,9 +5,9 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md ./
 # The dependencies alone first: a change of the code does not install them anew.
-RUN mkdir consumer etls etls/aggregates feeds feeds/core ops producer warehouse warehouse/rabbitmq sql \
- && for part in consumer etls etls/aggregates feeds feeds/core ops producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
- && /venv/bin/pip install --quiet --constraint constraints.txt . \
+RUN mkdir consumer etls etls/aggregates etls/answers feeds feeds/core lake ops producer warehouse warehouse/rabbitmq sql \
+ && for part in consumer etls etls/aggregates etls/answers feeds feeds/core lake ops producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
+ && /venv/bin/pip install --quiet --constraint constraints.txt '.[lake,s3]' \
  && /venv/bin/pip uninstall --quiet --yes event-warehouse
 
 FROM python:3.11-slim AS runtime
@@ -20,16 +20,17 @@ COPY warehouse warehouse
 COPY producer producer
 COPY consumer consumer
 COPY etls etls
+COPY lake lake
 COPY ops ops
 COPY sql sql
 COPY data data
-COPY main.py ./
+COPY main.py run.py ./
 USER warehouse
 CMD ["python", "-m", "consumer"]
 
 # Master, worker and driver of Apache Spark: the same code, PySpark, and whatever Java Debian has.
 FROM build AS build_spark
-RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[spark]' && /venv/bin/pip uninstall --quiet --yes event-warehouse
+RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[lake,s3,spark]' && /venv/bin/pip uninstall --quiet --yes event-warehouse
 
 FROM runtime AS spark
 USER root
@@ -42,7 +43,7 @@ ENV SPARK_NO_DAEMONIZE=1 SPARK_WORKER_DIR=/work
 USER warehouse
 
 FROM build AS test
-RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[dev]' && /venv/bin/pip uninstall --quiet --yes event-warehouse \
+RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[dev,lake,s3]' && /venv/bin/pip uninstall --quiet --yes event-warehouse \
  && useradd --create-home --uid 10001 warehouse && mkdir /app && chown warehouse /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONPATH=/app
 WORKDIR /app

@@ -40,11 +40,11 @@ include stack/$(STACK).mk
 
 # What the ETL commands are told: what is stale, a range, or else one date, or how to name one.
 DATES = $(if $(ALL_STALE),--stale,$(if $(FROM)$(TO),--from '$(FROM)' --to '$(TO)',--date '$(IMPORT_DATE)'))
-ETLS := users_dim user_events_daily
+ETLS := users_dim user_events_daily article_performance user_performance
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench chaos consumer data e2e etls feeds main.py ops producer stack tests warehouse
+PACKAGES := bench chaos consumer data e2e etls feeds lake main.py ops producer run.py stack tests warehouse
 
 .PHONY: help
 help: ## list the commands
@@ -55,7 +55,7 @@ help: ## list the commands
 .PHONY: demo
 demo: setup ## the whole way: set up, import, both ETLs for a week, and show the result
 	@$(MAKE) import
-	@$(MAKE) $(ETLS) FROM=$(DEMO_FROM) TO=$(DEMO_TO) IMPORT_DATE=
+	@$(MAKE) users_dim user_events_daily FROM=$(DEMO_FROM) TO=$(DEMO_TO) IMPORT_DATE=
 	@$(PSQL) -f - <sql/demo.sql
 
 .PHONY: setup
@@ -80,8 +80,23 @@ endif
 .PHONY: $(ETLS)
 users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=, or ALL_STALE=1
 user_events_daily: ready ## events per day by type; the same, and FULL=1, DRY_RUN=1
+article_performance: ready ## displays, clicks and rate per article and day; the same
+user_performance: ready ## sessions, displays, clicks and rate per reader and day; the same
 $(ETLS):
 	@$(RUN) python -m etls run $@ $(DATES) $(if $(FULL),--full) $(if $(DRY_RUN),--dry-run)
+
+.PHONY: articles article_report
+articles: ready ## the article lake, from files to tables to the picture in reports/; SOURCE=folder
+	@$(RUN_LAKE) $(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+article_report: ready ## draw the picture anew from the tables
+	@$(RUN_LAKE) --only-picture
+
+.PHONY: web_import answers
+web_import: ready ## the web site's users and interactions of data/
+	@$(RUN) python -m producer --feed web_users data/users.csv
+	@$(RUN) python -m producer --feed user_interactions data/user_interaction.csv
+answers: ready ## the business questions about web interactions, on screen and in reports/answers.md
+	@$(RUN_FOR_REPORTS) python -m etls answers --page reports/answers.md
 
 .PHONY: user_activity customers
 user_activity: ready ## top workspace and longest streak per user, of all streamed activity
@@ -176,5 +191,5 @@ teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data
 $(VENV): pyproject.toml constraints.txt
 	@python=$$(stack/install.sh python) && echo "python: making .venv" >&2 && \
 	  "$$python" -m venv --clear .venv && \
-	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
+	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lake,s3,spark]'
 	@touch $@

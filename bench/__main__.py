@@ -17,7 +17,7 @@ from typing import Any
 
 import pika
 
-from bench import aggregates, etls, others, programs, spark
+from bench import aggregates, articles, etls, others, programs, spark
 from bench.dirty import import_across_restart, with_bad_rows, with_duplicates
 from stack.looking import channel as open_channel
 from warehouse.message import EXCHANGE, JSON
@@ -236,6 +236,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "others": _others,
     "etls": _etls,
     "aggregates": lambda arguments: aggregates.measure(arguments.rounds),
+    "articles": lambda arguments: articles.measure(arguments.rounds),
     "spark": lambda _: spark.measure(),
 }
 

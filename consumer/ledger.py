@@ -62,6 +62,7 @@ def record_imports(cursor: Cursor, parcels: Sequence[Parcel]) -> None:
             {
                 **parcel.manifest.model_dump(),
                 "error": storable(parcel.manifest.error),
+                "fingerprint": storable(parcel.manifest.fingerprint),
                 "imported_at": parcel.imported_at,
                 "feed": parcel.delivery.feed,
                 "source": storable(parcel.source),

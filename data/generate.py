@@ -4,7 +4,6 @@ Everything follows from the seed: the same arguments make the same bytes.
 """
 
 import argparse
-import json
 import random
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,8 +11,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
+from data.articles import article_lines
 from data.user_events import to_csv, user_event_lines
-from data.words import COMPANY_FORMS, COMPANY_WORDS, FIRST_NAMES, TOPICS
+from data.web import interaction_lines, web_user_lines
+from data.words import COMPANY_FORMS, COMPANY_WORDS, FIRST_NAMES
 
 _HERE = Path(__file__).parent
 _START = datetime(2020, 12, 5)
@@ -23,6 +24,10 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m data.generate", description=__doc__)
     parser.add_argument("--user-events", type=int, metavar="ROWS", help="to standard output")
+    parser.add_argument(
+        "--article-events", type=int, metavar="ROWS", help="a lake of daily files, in --folder"
+    )
+    parser.add_argument("--folder", type=Path, help="of the lake")
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -34,9 +39,14 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
         _write(sys.stdout, lines)
         return
-    for name, content in _samples():
-        path = _HERE / name
-        path.parent.mkdir(exist_ok=True)
+    if arguments.article_events and not arguments.folder:
+        parser.error("--article-events needs a --folder")
+    files = _samples()
+    if arguments.article_events:
+        files = _lake(arguments.article_events, arguments.days, arguments.seed)
+    for name, content in files:
+        path = (arguments.folder or _HERE) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             _write(file, content)
 
@@ -56,10 +66,19 @@ def _samples() -> Iterator[tuple[str, Iterable[str]]]:
     yield "user_events.csv", user_event_lines(5000, _START, 7, names)
     yield "activity.csv", _activity(random.Random(2))
     yield "transaction.csv", _transactions(random.Random(3))
-    yield "users.csv", _web_users(random.Random(4))
-    yield "user_interaction.csv", _interactions(random.Random(5))
+    yield "users.csv", web_user_lines(random.Random(4))
+    yield "user_interaction.csv", interaction_lines(random.Random(5))
     for day in (date(2019, 2, 15), date(2019, 2, 16)):
-        yield f"lake/{day}.tsv", _articles(random.Random(day.toordinal()), day)
+        yield f"lake/{day}.tsv", article_lines(random.Random(day.toordinal()), day)
+
+
+def _lake(rows: int, days: int, seed: int) -> Iterator[tuple[str, Iterable[str]]]:
+    """A file a day, all rows good."""
+    for number in range(days):
+        day = date(2019, 2, 1) + timedelta(days=number)
+        count = rows * (number + 1) // days - rows * number // days
+        dice = random.Random(seed * 1000 + number)
+        yield f"{day}.tsv", article_lines(dice, day, count, articles=2000, broken=False)
 
 
 def _organizations(dice: random.Random) -> Iterator[tuple[str, str, str]]:
@@ -104,63 +123,6 @@ def _transactions(dice: random.Random) -> Iterator[str]:
         units = dice.randrange(1, 25)
         product = dice.choice(products)
         yield to_csv((f"{number:08}", dice.choice(customers), day, product, units), "|")
-
-
-def _web_users(dice: random.Random) -> Iterator[str]:
-    for user_id in range(1, 201):
-        age = dice.choice((str(dice.randrange(15, 85)), "18-45", "46-80", ""))
-        country = dice.choices(("TR", "DE", "US", "FR", "NL"), (40, 25, 20, 10, 5))[0]
-        yield f"{user_id}, '{age}', '{country}'\n" if age else f"{user_id}, , '{country}'\n"
-
-
-def _interactions(dice: random.Random) -> Iterator[str]:
-    for _ in range(1000):
-        event_id = f"{dice.getrandbits(128):032x}"
-        uuid = "-".join(
-            (event_id[:8], event_id[8:12], event_id[12:16], event_id[16:20], event_id[20:])
-        )
-        user_id = dice.randrange(1, 215)  # some of them do not exist
-        kind = dice.choices(("VIEW", "CLICK", "EXIT", "PURCHASE"), (50, 35, 10, 5))[0]
-        when = datetime(2021, 3, 1) + timedelta(seconds=dice.randrange(7 * 86_400))
-        line = f"{uuid}, {user_id}, '{kind}', '{when:%Y-%m-%d %H:%M:%S}'\n"
-        yield from [line] * (2 if when.day == 4 and dice.random() < 0.5 else 1)
-
-
-def _articles(dice: random.Random, day: date) -> Iterator[str]:
-    yield "\ufeffTIMESTAMP\tMD5(SESSION_ID)\tEVENT_NAME\tMD5(USER_ID)\tATTRIBUTES\n"
-    sessions = [(_md5(dice), _md5(dice)) for _ in range(60)]
-    names = ("top_news_card_viewed", "my_news_card_viewed", "article_viewed", "article_closed")
-    for offset in sorted(dice.randrange(86_400_000) for _ in range(800)):
-        instant = datetime(day.year, day.month, day.day) + timedelta(milliseconds=offset)
-        session, user = dice.choice(sessions)
-        if dice.random() < 0.02:
-            session, user = "", ""
-        name = dice.choices((*names, "home_teaser_tapped"), (40, 25, 20, 10, 5))[0]
-        attributes = _attributes(dice)
-        yield f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03} +0000\t{session}\t"
-        yield f"{name}\t{user}\t{attributes}\n"
-
-
-def _attributes(dice: random.Random) -> str:
-    chance = dice.random()
-    if chance < 0.06:
-        return dice.choice(("", "{}"))
-    if chance < 0.07:
-        return '{"id": "cut off'
-    number = dice.randrange(1, 60)
-    found = {
-        "id": f"a{number:05}",
-        "category": TOPICS[number % len(TOPICS)],
-        "title": f"№ {number}",
-    }
-    if chance < 0.1:
-        found = {key.upper() if key == "id" else key.title(): v for key, v in found.items()}
-    text = json.dumps(found, ensure_ascii=False)
-    return '"' + text.replace('"', '""') + '"' if chance > 0.95 else text
-
-
-def _md5(dice: random.Random) -> str:
-    return f"{dice.getrandbits(128):032x}"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 # Called by make STACK=docker e2e_spark, which says where the containers are and removes them.
 set -eu
 
+stack/docker.sh up
 master=$(stack/docker.sh spark_up)
 
 main() { # SERVICE ARGUMENT …

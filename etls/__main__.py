@@ -5,20 +5,28 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
 
 from etls.aggregates.catalogue import AGGREGATES, aggregate_named
 from etls.aggregates.streamed import refresh
-from etls.catalogue import ETLS, Etl, etl_named
+from etls.answers.catalogue import ANSWERS
+from etls.answers.page import page
+from etls.answers.refresh import refresh as refresh_answer
+from etls.answers.refresh import rows_of
+from etls.catalogue import ETLS, etl_named
 from etls.dates import chosen_dates, parse_date
-from etls.ledger import NOTHING_NEW, standings
+from etls.ledger import standings
 from etls.load import load_file
 from etls.prune import prune
 from etls.rehearsal import rehearse
-from etls.runner import Run, run_etl
+from etls.runner import run_etl, stale_dates
 from feeds import FEEDS, feed_named
 from warehouse.entry import Parser, run_command
 from warehouse.errors import UsageError
+from warehouse.output import written_for_people
 from warehouse.postgres import ETL, Connection, connect
 from warehouse.settings import database_url
 
@@ -62,6 +70,10 @@ def _parser() -> ArgumentParser:
     aggregate.add_argument("--through", metavar="DATE", help="the last UTC date; default: all")
     aggregate.set_defaults(command=_aggregate)
 
+    answers = commands.add_parser("answers", help="answer the questions about web interactions")
+    answers.add_argument("--page", metavar="FILE", type=Path, help="write them there too")
+    answers.set_defaults(command=_answers)
+
     retention = commands.add_parser("prune", help="drop raw days that every ETL has processed")
     retention.add_argument("--before", required=True, metavar="DATE", help="this date is kept")
     retention.set_defaults(command=_prune)
@@ -87,14 +99,14 @@ def _run(arguments: Namespace) -> None:
         dates = chosen_dates(arguments.date, arguments.first, arguments.last)
     with _database() as connection:
         for etl in etls:
-            chosen = dates or _stale_dates(connection, etl)
+            chosen = dates or stale_dates(connection, etl)
             if not chosen:
                 print(f"{etl.name}: no date is stale")
             elif arguments.dry_run:
                 print(rehearse(connection, etl, chosen, full=arguments.full))
             else:
                 for run in run_etl(connection, etl, chosen, full=arguments.full):
-                    print(_describe(run), flush=True)
+                    print(run, flush=True)
 
 
 def _aggregate(arguments: Namespace) -> None:
@@ -104,26 +116,21 @@ def _aggregate(arguments: Namespace) -> None:
         for aggregate in chosen:
             done = refresh(connection, aggregate, through)
             print(
-                f"{aggregate.name} through {done.through}: {done.n_events:,} rows read,"
-                f" {done.n_entities:,} written ({done.seconds:.2f} s)"
+                f"{aggregate.name} through {done.through}: {done.outcome.rows_read:,} rows read,"
+                f" {done.outcome.rows_written:,} written ({done.seconds:.2f} s)"
             )
 
 
-def _stale_dates(connection: Connection, etl: Etl) -> list[date]:
-    with connection, connection.cursor() as cursor:
-        return [s.import_date for s in standings(cursor, etl) if s.is_stale]
-
-
-def _describe(run: Run) -> str:
-    outcome = run.outcome
-    if outcome.n_events == 0 and outcome.rows_written == 0:
-        said = "no events on this date"
-    elif outcome.mode == NOTHING_NEW:
-        said = f"nothing new among {outcome.n_events:,} events"
-    else:
-        of_all = f" of {outcome.n_events:,}" if outcome.rows_read < outcome.n_events else ""
-        said = f"{outcome.rows_read:,}{of_all} rows read, {outcome.rows_written:,} written"
-    return f"{run.etl.name} {run.import_date}: {said} ({run.seconds:.2f} s)"
+def _answers(arguments: Namespace) -> None:
+    with _database() as connection:
+        for answer in ANSWERS:
+            refresh_answer(connection, answer)
+        text = page((answer, rows_of(connection, answer)) for answer in ANSWERS)
+    Console().print(Markdown(text))
+    if arguments.page:
+        with written_for_people(arguments.page):
+            arguments.page.write_text(text, encoding="utf-8")
+        print(f"written to {arguments.page}")
 
 
 def _list(_: Namespace) -> None:

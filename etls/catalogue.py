@@ -45,9 +45,12 @@ class Etl:
         return sha256(statements.encode()).hexdigest()[:16]
 
 
+_ARTICLES = ("raw.article_events",)
 _ALL = (
     Etl("users_dim", "crm", inputs=("raw.user_events",), grain="a user and state, type 2"),
     Etl("user_events_daily", "reports", inputs=("raw.user_events",), grain="a date"),
+    Etl("article_performance", "reports", inputs=_ARTICLES, grain="an article and date"),
+    Etl("user_performance", "reports", inputs=_ARTICLES, grain="a user and date"),
 )
 
 ETLS: dict[str, Etl] = {etl.name: etl for etl in _ALL}

@@ -19,15 +19,15 @@ def prune(connection: Connection, before: date) -> dict[str, int]:
     """
     with translated_errors(), connection, connection.cursor() as cursor:
         waiting = [
-            f"{etl.name} {standing.import_date}"
+            (etl.name, standing.import_date)
             for etl in ETLS.values()
             for standing in standings(cursor, etl)
             if standing.import_date < before and standing.is_stale
         ]
         if waiting:
             raise UsageError(
-                f"{len(waiting)} dates are not processed, the first is {waiting[0]}:"
-                " type make users_dim user_events_daily ALL_STALE=1"
+                f"{len(waiting)} dates are not processed, the first is {waiting[0][0]}"
+                f" {waiting[0][1]}: type make {' '.join(dict(waiting))} ALL_STALE=1"
             )
         dropped = {}
         for feed in sorted({feed for etl in ETLS.values() for feed in etl.inputs}):

@@ -1,7 +1,7 @@
 """Running an ETL for dates: transactions under a lock, and a line in the ledger for each date."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +18,7 @@ from etls.ledger import (
     record_failures,
     record_starts,
     record_success,
+    standings,
 )
 from warehouse.errors import UsageError, WarehouseError
 from warehouse.postgres import Connection, Cursor, InvalidRow, savepoint, translated_errors
@@ -36,6 +37,17 @@ class Run:
     import_date: date
     outcome: Outcome
     seconds: float  # of the transaction, which dates may share
+
+    def __str__(self) -> str:
+        outcome = self.outcome
+        if outcome.n_events == 0 and outcome.rows_written == 0:
+            said = "no events on this date"
+        elif outcome.mode == NOTHING_NEW:
+            said = f"nothing new among {outcome.n_events:,} events"
+        else:
+            of_all = f" of {outcome.n_events:,}" if outcome.rows_read < outcome.n_events else ""
+            said = f"{outcome.rows_read:,}{of_all} rows read, {outcome.rows_written:,} written"
+        return f"{self.etl.name} {self.import_date}: {said} ({self.seconds:.2f} s)"
 
 
 class CheckFailed(WarehouseError):
@@ -58,6 +70,12 @@ def run_etl(
     with turn(connection, etl):
         for span in _spans(connection, etl, dates, full):
             yield from _run(connection, etl, span, full)
+
+
+def stale_dates(connection: Connection, etl: Etl) -> list[date]:
+    """The dates that have events which the ETL's last run has not seen."""
+    with translated_errors(), connection, connection.cursor() as cursor:
+        return [s.import_date for s in standings(cursor, etl) if s.is_stale]
 
 
 @contextmanager
@@ -168,11 +186,7 @@ def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | Non
         cursor.execute(query(etl.sql), parameters)
         written = dict(cursor.fetchall())
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    cursor.execute(query(etl.checks), parameters)
-    checks = {str(name): int(count) for name, count in cursor}
-    broken = [f"{name}: {count:,} times not" for name, count in checks.items() if count]
-    if broken:
-        raise CheckFailed(f"{etl.target} was not kept, it breaks a check: {'; '.join(broken)}")
+    checks = passed_checks(cursor, etl, parameters)
     return [
         Outcome(
             mode,
@@ -183,6 +197,20 @@ def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | Non
         )
         for change in found
     ]
+
+
+def passed_checks(cursor: Cursor, etl: Etl, parameters: Mapping[str, object]) -> dict[str, int]:
+    """The checks of an ETL's result, none of which is broken.
+
+    Raises:
+        CheckFailed: one is.
+    """
+    cursor.execute(query(etl.checks), parameters)
+    checks = {str(name): int(count) for name, count in cursor}
+    broken = [f"{name}: {count:,} times not" for name, count in checks.items() if count]
+    if broken:
+        raise CheckFailed(f"{etl.target} was not kept, it breaks a check: {'; '.join(broken)}")
+    return checks
 
 
 def _execute_alone(connection: Connection, name: str, parameters: dict[str, object]) -> None:

@@ -60,7 +60,11 @@ def with_manifest(
     except SourceError as error:
         broken = error
     manifest = Manifest(
-        n_messages=count, n_rows=rows, last_line=line, error=str(broken) if broken else None
+        n_messages=count,
+        n_rows=rows,
+        last_line=line,
+        error=str(broken) if broken else None,
+        fingerprint=source.fingerprint,
     )
     yield Message(
         feed.name,

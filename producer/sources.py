@@ -2,14 +2,10 @@
 
 import gzip
 import io
-import os
-import stat
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import ijson
@@ -18,10 +14,10 @@ from ijson.backends import python as _exact_json
 from feeds.core.declaration import Dialect, Feed
 from feeds.core.records import MalformedRecord, parse_header, split_records, whole_records
 from feeds.core.rows import to_json
+from producer.files import STDIN, InputFile, open_file, open_stdin
 from warehouse.errors import SourceError
 from warehouse.message import CSV, NDJSON
 
-STDIN = "-"
 MAX_LINE_BYTES = 8 * 2**20  # RabbitMQ 4 takes messages up to 16 MiB
 KEPT_OF_LONGER = 1000  # bytes of a longer line, so that a person recognises it
 _BLOCK_BYTES = 512 * 1024  # read at once; what of it are whole records becomes a chunk
@@ -45,13 +41,14 @@ class Source:
     """A source at its first record, its header read and found right."""
 
     name: str
+    fingerprint: str | None  # of the file; None: it has none
     content_type: str  # of a bulk message with these records
     header: bytes  # what such a message starts with; empty for JSON
     columns: tuple[str, ...]
     chunks: Iterator[Chunk]
 
 
-def check_readable(paths: list[str]) -> None:
+def check_readable(paths: Sequence[str]) -> None:
     """Complain before anything is published, not half-way.
 
     Raises:
@@ -59,7 +56,8 @@ def check_readable(paths: list[str]) -> None:
     """
     for path in paths:
         if path != STDIN:
-            _open_file(path).close()
+            with open_file(path):
+                pass
 
 
 @contextmanager
@@ -70,27 +68,26 @@ def open_source(path: str, feed: Feed) -> Iterator[Source]:
         SourceError: here, or later from the records, when the file cannot be read on, or is not
             the size any more that it had.
     """
-    name = "standard input" if path == STDIN else path
-    with _open_stdin() if path == STDIN else _open_file(path) as file:
+    with open_stdin() if path == STDIN else open_file(path) as file:
         stream = _decompressed(file)
-        start = _peek(name, stream)
+        start = _peek(file.name, stream)
         if start.startswith(_BOM):
             stream.read(len(_BOM))
         elif start.startswith(_UTF_16):
-            raise SourceError(f"{name}: is UTF-16; save it as UTF-8")
-        yield _describe(_Reader(name, file, stream), feed)
+            raise SourceError(f"{file.name}: is UTF-16; save it as UTF-8")
+        yield _describe(_Reader(file, stream), feed)
 
 
 class _Reader:
     """The bytes of a source, in blocks, with a file's troubles told in one place."""
 
-    def __init__(self, name: str, file: io.BufferedReader, stream: io.BufferedReader) -> None:
-        self.name = name
+    def __init__(self, file: InputFile, stream: io.BufferedReader) -> None:
+        self.name = file.name
+        self.fingerprint = file.fingerprint
         self.stream = stream
         self._file = file
-        self._size = os.fstat(file.fileno()).st_size
         # A compressed file that breaks off takes with it what was asked for and not yet given.
-        self._at_once = _BLOCK_BYTES if stream is file else io.DEFAULT_BUFFER_SIZE
+        self._at_once = _BLOCK_BYTES if stream is file.stream else io.DEFAULT_BUFFER_SIZE
 
     def blocks(self, place: Callable[[], str]) -> Iterator[bytes]:
         """Blocks of one size, the last one shorter.
@@ -107,7 +104,7 @@ class _Reader:
                 if size >= _BLOCK_BYTES:
                     yield b"".join(parts)
                     parts, size = [], 0
-            problem = self._changed()
+            problem = self._file.change()
         except (EOFError, OSError, zlib.error) as error:
             problem = _reason(error)
         if parts:
@@ -115,44 +112,20 @@ class _Reader:
         if problem:
             raise SourceError(f"{self.name}: {problem} {place()}")
 
-    def _changed(self) -> str | None:
-        status = os.fstat(self._file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size == self._size:
-            return None
-        return (
-            f"had {self._size:,} bytes and now has {status.st_size:,}: it changed while it was "
-            "read; import it again when it is complete. Read so far:"
-        )
 
-
-def _open_stdin() -> io.BufferedReader:
-    return open(sys.stdin.fileno(), "rb", closefd=False)
-
-
-def _open_file(path: str) -> io.BufferedReader:
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError:
-        raise SourceError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise SourceError(f"{path}: is a folder; name its files, such as {path}/*.csv") from None
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
-
-
-def _decompressed(file: io.BufferedReader) -> io.BufferedReader:
-    if file.peek(2).startswith(_GZIP):
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)))
-    return file
+def _decompressed(file: InputFile) -> io.BufferedReader:
+    if _peek(file.name, file.stream).startswith(_GZIP):
+        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file.stream)))
+    return file.stream
 
 
 def _describe(reader: _Reader, feed: Feed) -> Source:
-    name = reader.name
+    name, mark = reader.name, reader.fingerprint
     start = _peek(name, reader.stream).lstrip()[:1]
     if start == b"[":
-        return Source(name, NDJSON, b"", (), _read_array(name, reader.stream))
+        return Source(name, mark, NDJSON, b"", (), _read_array(name, reader.stream))
     if start == b"{":
-        return Source(name, NDJSON, b"", (), _read_chunks(reader, 1))
+        return Source(name, mark, NDJSON, b"", (), _read_chunks(reader, 1))
     if not feed.dialect.has_header:
         header, first_line = feed.dialect.delimiter.join(feed.header).encode(), 1
     else:
@@ -162,7 +135,7 @@ def _describe(reader: _Reader, feed: Feed) -> Source:
     except MalformedRecord as error:
         raise SourceError(f"{name}, line 1: {error}") from None
     chunks = _only_whole_records(_read_chunks(reader, first_line), feed.dialect, len(columns))
-    return Source(name, CSV, header.rstrip(b"\r\n"), columns, chunks)
+    return Source(name, mark, CSV, header.rstrip(b"\r\n"), columns, chunks)
 
 
 def _peek(name: str, stream: io.BufferedReader) -> bytes:

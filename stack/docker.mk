@@ -14,6 +14,8 @@ SPARK_UP = stack/docker.sh spark_up
 SPARK_DOWN = stack/docker.sh spark_down
 RUN = stack/docker.sh run
 RUN_WITH_FILES = stack/docker.sh run_with_files '$(SOURCE)'
+RUN_FOR_REPORTS = stack/docker.sh run_service etl
+RUN_LAKE = stack/docker.sh run_lake '$(SOURCE)'
 PSQL = stack/docker.sh psql
 ENV = stack/docker.sh env
 LOGS = stack/docker.sh logs
@@ -29,9 +31,10 @@ test_image:
 ready:
 	@stack/docker.sh check
 
-.PHONY: e2e_spark e2e_spark_on_its_own
-e2e_spark:
-	@$(MAKE) e2e_spark_on_its_own INSTANCE=spark-$$$$
+# What only containers can show: e2e/spark.sh and e2e/lake.sh, on services of their own.
+.PHONY: e2e_spark e2e_lake e2e_script
+e2e_spark e2e_lake:
+	@$(MAKE) e2e_script SCRIPT=$(@:e2e_%=e2e/%.sh) INSTANCE=$(@:e2e_%=%)-$$$$
 
-e2e_spark_on_its_own:
-	@trap '$(DOWN)' EXIT; trap 'exit 130' INT TERM; $(UP) && e2e/spark.sh
+e2e_script:
+	@trap '$(DOWN)' EXIT; trap 'exit 130' INT TERM; $(SCRIPT)

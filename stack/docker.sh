@@ -35,7 +35,7 @@ health_of() { # SERVICE
 up() {
   build runtime "event-warehouse:$IMAGE_TAG"
   # shellcheck disable=SC2086  # COMPOSE may be two words
-  quietly "the stack did not start; see make logs" $COMPOSE up -d
+  quietly "the stack did not start; see make logs" $COMPOSE up -d consumer
   for _ in $(seq 120); do
     [ "$(health_of consumer)" != healthy ] || { echo "stack: up, project $COMPOSE_PROJECT_NAME"; return; }
     sleep 0.5
@@ -106,6 +106,22 @@ run_with_files() { # 'FILE …' COMMAND …
     command_words=$((command_words - 1))
   done
   run_on_network "$@"
+}
+
+# In a service of docker-compose.yml, with its folders.
+run_service() { # ARGUMENT … of docker-compose run
+  # shellcheck disable=SC2046,SC2086
+  exec $COMPOSE run --rm $([ -t 0 ] && [ -t 1 ] || echo -T) "$@"
+}
+
+run_lake() { # SOURCE or '' ARGUMENT … of run.py
+  source=$1
+  shift
+  case "$source" in
+    '') run_service etl python run.py --source /opt/data/lake "$@" ;;
+    s3://*) run_service etl python run.py --source "$source" "$@" ;;
+    *) run_service -v "$(realpath "$source"):/opt/lake:ro" etl python run.py --source /opt/lake "$@" ;;
+  esac
 }
 
 inner_settings() { service_settings postgres:5432 rabbitmq:5672; }

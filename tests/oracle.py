@@ -1,9 +1,10 @@
 """What the tables must be, in a few lines of plain Python that share nothing with the SQL."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 RANK = {"User Created": 0, "User Updated": 1, "User Deleted": 2}
 
@@ -87,3 +88,150 @@ def on_dates(events: Iterable[Event], dates: Iterable[date]) -> list[Event]:
 def week(first: date) -> list[date]:
     """Seven dates."""
     return [first + timedelta(days=n) for n in range(7)]
+
+
+DISPLAYS = {"top_news_card_viewed", "my_news_card_viewed"}
+
+
+class ArticleEvent(NamedTuple):
+    """A line of a lake's file; ``order`` is its place in the source."""
+
+    at: datetime
+    session: str
+    name: str
+    user: str
+    attributes: dict[str, Any]
+    order: int
+
+    @property
+    def day(self) -> date:
+        return self.at.astimezone(timezone.utc).date()
+
+    def attribute(self, key: str) -> str | None:
+        """As it is written, or capitalised."""
+        capitalised = "ID" if key == "id" else key.title()
+        return self.attributes.get(key) or self.attributes.get(capitalised) or None
+
+
+def article_events(text: str) -> Iterator[ArticleEvent]:
+    """The events of a lake's file, without the broken ones."""
+    for number, line in enumerate(text.splitlines()[1:]):
+        at, session, name, user, attributes = line.split("\t")
+        if attributes.startswith('"'):
+            attributes = attributes[1:-1].replace('""', '"')
+        try:
+            found = json.loads(attributes or "{}")
+        except ValueError:
+            continue
+        instant = datetime.strptime(at, "%Y-%m-%d %H:%M:%S.%f %z")
+        yield ArticleEvent(instant, session, name, user, found, number)
+
+
+def article_performance(events: Iterable[ArticleEvent]) -> list[tuple[object, ...]]:
+    """(article_id, date, title, category, displays, clicks, cumulative_clicks, ctr), sorted."""
+    rows: list[tuple[object, ...]] = []
+    so_far: dict[str, int] = defaultdict(int)
+    groups: dict[tuple[date, str], list[ArticleEvent]] = defaultdict(list)
+    for event in sorted(events, key=lambda e: (e.at, e.order)):
+        if event.attribute("id") is not None:
+            groups[event.day, str(event.attribute("id"))].append(event)
+    for (day, article), found in sorted(groups.items()):
+        displays, clicks = _displays_and_clicks(found)
+        so_far[article] += clicks
+        last = {k: e.attribute(k) for e in found for k in ("title", "category") if e.attribute(k)}
+        if displays or clicks:
+            ctr = clicks / displays if displays else None
+            named = (last.get("title"), last.get("category"))
+            rows.append((article, day, *named, displays, clicks, so_far[article], ctr))
+    return sorted(rows)
+
+
+def user_performance(events: Iterable[ArticleEvent]) -> list[tuple[object, ...]]:
+    """(user_id, date, sessions, avg_session_seconds to the microsecond, displays, clicks, ctr)."""
+    groups: dict[tuple[str, date], list[ArticleEvent]] = defaultdict(list)
+    for event in events:
+        if event.user:
+            groups[event.user, event.day].append(event)
+    rows: list[tuple[object, ...]] = []
+    for (user, day), found in sorted(groups.items()):
+        sessions: dict[str, list[datetime]] = defaultdict(list)
+        for event in found:
+            if event.session:
+                sessions[event.session].append(event.at)
+        lengths = [(max(ats) - min(ats)).total_seconds() for ats in sessions.values()]
+        average = round(sum(lengths) / len(lengths), 6) if lengths else None
+        displays, clicks = _displays_and_clicks(found)
+        ctr = clicks / displays if displays else None
+        rows.append((user, day, len(lengths), average, displays, clicks, ctr))
+    return rows
+
+
+def _displays_and_clicks(events: list[ArticleEvent]) -> tuple[int, int]:
+    names = [event.name for event in events]
+    return sum(name in DISPLAYS for name in names), names.count("article_viewed")
+
+
+class Interaction(NamedTuple):
+    """A row of the web site's interactions, in the order of the source."""
+
+    interaction_id: str
+    user_id: int
+    event_type: str
+    event_time: str
+
+
+def answers(
+    users: Iterable[tuple[int, str, str]], interactions: Iterable[Interaction]
+) -> dict[str, list[tuple[object, ...]]]:
+    """The rows of each answer's table, sorted; ``users`` are (id, age, country)."""
+    known = {user: (age, country.upper()) for user, age, country in users}
+    rows = list(interactions)
+    repeats = _repeats(rows)
+    days: dict[date, list[int]] = defaultdict(lambda: [0, 0, 0])
+    kinds: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    deeds: dict[int, list[str]] = defaultdict(list)
+    for row, repeat in zip(rows, repeats):
+        day = days[date.fromisoformat(row.event_time[:10])]
+        day[0] += 1
+        if repeat:
+            day[repeat] += 1
+        else:
+            kinds[row.event_type][0] += 1
+            kinds[row.event_type][1] += row.user_id not in known
+            deeds[row.user_id].append(row.event_type)
+    countries: dict[str, int] = defaultdict(int)
+    for user in {row.user_id for row in rows}:
+        countries[known.get(user, ("", ""))[1] or "unknown"] += 1
+    groups = dict.fromkeys(("18-49", "50-80", "outside", "straddling", "unknown"), 0)
+    for user, done in deeds.items():
+        if done.count("VIEW") >= 5 and done.count("CLICK") >= 10:
+            groups[_age_group(known.get(user, ("", ""))[0])] += 1
+    return {
+        "unknown_users_by_event_type": sorted((k, n, m, m / n) for k, (n, m) in kinds.items()),
+        "duplicates_by_date": sorted((d, *n, n[1] + n[2]) for d, n in days.items()),
+        "visitors_by_country": sorted(countries.items()),
+        "valuable_users_by_age_group": sorted(groups.items()),
+    }
+
+
+def _repeats(rows: list[Interaction]) -> list[int]:
+    """Of each row 0: a new event; 1: its id came before; 2: the event did, under another id."""
+    ids: set[str] = set()
+    events: set[tuple[object, ...]] = set()
+    found = []
+    for row in rows:
+        found.append(1 if row.interaction_id in ids else 2 if row[1:] in events else 0)
+        ids.add(row.interaction_id)
+        events.add(row[1:])
+    return found
+
+
+def _age_group(age: str) -> str:
+    if not age:
+        return "unknown"
+    years = sorted(int(part) for part in age.split("-"))
+    ages = set(range(years[0], years[-1] + 1))
+    for name, group in (("18-49", range(18, 50)), ("50-80", range(50, 81))):
+        if ages <= set(group):
+            return name
+    return "straddling" if ages & set(range(18, 81)) else "outside"

@@ -80,6 +80,7 @@ class Manifest(BaseModel):
     n_rows: int = Field(ge=0)
     last_line: int = Field(ge=0)
     error: str | None = None  # why it is not the whole file
+    fingerprint: str | None = None  # of the file: as long as it is the same, so is the content
 
 
 @dataclass(frozen=True, slots=True)

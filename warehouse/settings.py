@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AmqpDsn, Field, PostgresDsn, ValidationError
+from pydantic import AmqpDsn, Field, HttpUrl, PostgresDsn, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.errors import SettingsError
@@ -17,9 +17,18 @@ LONGEST_HOLD = 900.0
 T = TypeVar("T", bound=BaseSettings)
 
 
-class _DatabaseSettings(BaseSettings):
+class _FromEnvironment(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
+
+class StoreSettings(_FromEnvironment):
+    """Where ``s3://`` leads, beside what every AWS client reads from its environment."""
+
+    aws_endpoint_url: HttpUrl | None = None  # of a store that is not AWS
+    s3_anonymous: bool = False
+
+
+class _DatabaseSettings(_FromEnvironment):
     database_url: PostgresDsn
 
 
@@ -52,6 +61,11 @@ def settings() -> Settings:
 def database_url() -> PostgresDsn:
     """The one setting of a role that has no business with RabbitMQ. Raises as ``settings``."""
     return _read(_DatabaseSettings).database_url
+
+
+def store_settings() -> StoreSettings:
+    """The settings of files in S3. Raises as ``settings``."""
+    return _read(StoreSettings)
 
 
 def _read(kind: type[T]) -> T:

@@ -10,12 +10,13 @@ import duckdb
 from etls.aggregates.catalogue import Aggregate
 from etls.aggregates.contract import BadRow, bad_rows
 from etls.aggregates.progress import Progress
-from etls.aggregates.sources import Layout, Sources, is_remote, remote_files
+from etls.aggregates.sources import Layout, Sources
 from etls.aggregates.target import Target
 from feeds.core.rows import Rejected, Row, identify, validate
 from feeds.core.types import CalendarDate, HexId, Integer, Text
 from warehouse.errors import SourceError, WarehouseError
 from warehouse.queries import query
+from warehouse.remote import is_remote, remote_files
 
 _LONGEST_LINE = 8 * 2**20  # bytes
 

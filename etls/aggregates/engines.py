@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from etls.aggregates.contract import BadRow
-from etls.aggregates.sources import PARQUET, Sources, is_remote, remote_files
+from etls.aggregates.sources import PARQUET, Sources
+from warehouse.remote import is_remote, remote_files
 
 AUTO, DUCKDB, SPARK = "auto", "duckdb", "spark"
 

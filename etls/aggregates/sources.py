@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import duckdb
 
 from etls.aggregates.catalogue import AGGREGATES, Aggregate, aggregate_of
-from warehouse.errors import SourceError, UsageError
+from warehouse.errors import SourceError
+from warehouse.remote import is_remote, list_remote, open_remote, remote_files
 
 PARQUET = ".parquet"
 UNREADABLE = (OSError, EOFError, zlib.error)
@@ -77,7 +78,7 @@ def _expand(named: Iterable[str]) -> list[str]:
     paths: list[str] = []
     for name in named:
         if is_remote(name):
-            paths.append(name)
+            paths += _inside(name) if name.endswith("/") else [name]
         elif Path(name).is_dir():
             inside = sorted(str(path) for path in Path(name).rglob("*") if _is_data(path))
             if not inside:
@@ -96,36 +97,27 @@ def _is_data(path: Path) -> bool:
     return path.is_file() and path.name.endswith((*_TEXTS, PARQUET))
 
 
-def is_remote(path: str) -> bool:
-    """Whether the file is in S3."""
-    return path.startswith("s3://")
+def _inside(prefix: str) -> list[str]:
+    try:
+        found = [path for path in list_remote(prefix) if path.endswith((*_TEXTS, PARQUET))]
+    except OSError as error:
+        raise unreadable(prefix, error) from None
+    if not found:
+        raise SourceError(f"{prefix}: no {', '.join((*_TEXTS, PARQUET))} file is in there")
+    return sorted(found)
 
 
 def open_bytes(path: str) -> IO[bytes]:
     """A file's bytes, decompressed; opening and reading raise ``UNREADABLE``."""
-    compression = "gzip" if path.endswith(".gz") else None
-    if is_remote(path):
-        return cast(IO[bytes], remote_files().open(path, "rb", compression=compression))
-    return cast(IO[bytes], gzip.open(path) if compression else open(path, "rb"))
+    if not is_remote(path):
+        return cast(IO[bytes], gzip.open(path) if path.endswith(".gz") else open(path, "rb"))
+    file = open_remote(path)
+    return cast(IO[bytes], gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file)
 
 
 def unreadable(path: str, error: Exception) -> SourceError:
     """The error that a person sees instead of one of ``UNREADABLE``."""
     return SourceError(f"{path}: {getattr(error, 'strerror', None) or error}")
-
-
-def remote_files() -> Any:
-    """S3 as fsspec has it.
-
-    Raises:
-        UsageError: s3fs is not installed.
-    """
-    try:
-        import fsspec  # pylint: disable=import-outside-toplevel  # an extra
-
-        return fsspec.filesystem("s3")
-    except ImportError:
-        raise UsageError("s3:// needs an extra: pip install 'event-warehouse[s3]'") from None
 
 
 def _header(path: str) -> tuple[tuple[str, ...], str | None]:

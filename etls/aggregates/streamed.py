@@ -1,30 +1,17 @@
 """The same aggregate for a team that streams its rows: over the raw table, inside PostgreSQL."""
 
-import time
-from dataclasses import dataclass
 from datetime import date
 
 from etls.aggregates.catalogue import Aggregate
 from etls.catalogue import Etl
-from etls.ledger import FULL, Outcome, pruned_before, record_success
-from etls.runner import recorded, turn
-from warehouse.errors import UsageError
-from warehouse.postgres import Connection, Cursor, empty_alone, translated_errors
+from etls.ledger import FULL, Outcome
+from etls.whole import Refreshed, refresh_whole
+from warehouse.postgres import Connection, Cursor, empty_alone
 from warehouse.queries import query
 
 
-@dataclass(frozen=True)
-class Refreshed:
-    """What a refresh did."""
-
-    through: date  # the last day that was looked at
-    n_events: int
-    n_entities: int
-    seconds: float
-
-
-class _Whole(Etl):
-    """An ETL that makes its whole target anew, by the query that all engines share."""
+class _Streamed(Etl):
+    """An ETL by the query that all engines share."""
 
     @property
     def sql(self) -> str:
@@ -34,28 +21,14 @@ class _Whole(Etl):
 def refresh(connection: Connection, aggregate: Aggregate, through: date | None) -> Refreshed:
     """Make ``reports.<aggregate>`` anew of all raw events, or of those up to a day, included.
 
-    Raises:
-        UsageError: some of the events have been pruned: the table would forget them.
-        WarehouseError: it failed; the table is as it was, the ledger says why.
+    Raises as ``refresh_whole``.
     """
-    started = time.monotonic()
-    etl = _Whole(aggregate.name, "reports", (aggregate.feed.table,), "an entity")
-    with turn(connection, etl):
-        with connection, connection.cursor() as cursor:
-            if (first := pruned_before(cursor, etl)) is not None:
-                raise UsageError(
-                    f"the events before {first} have been pruned: {etl.target} stays as it is"
-                )
-            last = through or _last_day(cursor, aggregate)
-        with (
-            recorded(connection, etl, [last]) as (run_id,),
-            translated_errors(),
-            connection,
-            connection.cursor() as cursor,
-        ):
-            n_events, n_entities = _replace(cursor, aggregate, last)
-            record_success(cursor, run_id, etl, Outcome(FULL, n_events, n_events, n_entities, {}))
-    return Refreshed(last, n_events, n_entities, time.monotonic() - started)
+    return refresh_whole(
+        connection,
+        _Streamed(aggregate.name, "reports", (aggregate.feed.table,), "an entity"),
+        lambda cursor: through or _last_day(cursor, aggregate),
+        lambda cursor, last: _replace(cursor, aggregate, last),
+    )
 
 
 def _last_day(cursor: Cursor, aggregate: Aggregate) -> date:
@@ -67,9 +40,8 @@ def _last_day(cursor: Cursor, aggregate: Aggregate) -> date:
     return found
 
 
-def _replace(cursor: Cursor, aggregate: Aggregate, last: date) -> tuple[int, int]:
-    """Put new rows in the place of the old; how many events and entities there are."""
-    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+def _replace(cursor: Cursor, aggregate: Aggregate, last: date) -> Outcome:
+    """Put new rows in the place of the old."""
     cursor.execute(
         "CREATE TEMPORARY TABLE facts ON COMMIT DROP AS"
         f' SELECT {aggregate.entity} AS entity, {aggregate.category} COLLATE "C" AS category,'
@@ -84,4 +56,4 @@ def _replace(cursor: Cursor, aggregate: Aggregate, last: date) -> tuple[int, int
         f"INSERT INTO reports.{aggregate.name} ({', '.join(aggregate.columns)})"
         f" SELECT * FROM ({query('aggregates/top_and_streak')}) AS result"
     )
-    return n_events, cursor.rowcount
+    return Outcome(FULL, n_events, n_events, cursor.rowcount, {})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from feeds import FEEDS
 from stack.looking import channel as open_channel
@@ -27,6 +28,12 @@ TABLES = [feed.table for feed in FEEDS.values()] + [
     "crm.users_dim",
     "crm.user_repeats",
     "reports.user_events_daily",
+    "reports.article_performance",
+    "reports.user_performance",
+    "reports.unknown_users_by_event_type",
+    "reports.duplicates_by_date",
+    "reports.visitors_by_country",
+    "reports.valuable_users_by_age_group",
     "reports.user_activity",
     "reports.customers",
     "meta.etl_runs",
@@ -184,6 +191,21 @@ def _consumer(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Co
     assert database and broker
     with running_consumer(tmp_path) as found:
         yield found
+
+
+@pytest.fixture(scope="session", name="store")
+def _store() -> Iterator[dict[str, str]]:
+    """A store on loopback that speaks S3's protocol; the environment that leads to it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    server.stop()
 
 
 def eventually(condition: Callable[[], bool], patience: float = 60) -> None:

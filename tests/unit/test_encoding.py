@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consumer.batch import unpack
 from feeds import FEEDS
 from producer.encoding import bulk_messages, event_messages, with_manifest
+from producer.files import local_fingerprint
 from producer.sources import open_source
 from tests.builders import (
     SAMPLES,
@@ -107,7 +108,8 @@ def test_a_manifest_says_what_was_sent(tmp_path: Path) -> None:
         *_, last = with_manifest(USER_EVENTS, source, 7, sent)
     assert last.content_type == MANIFEST and last.rows == 0
     manifest = Manifest.model_validate_json(last.body)
-    assert manifest == Manifest(n_messages=3, n_rows=2, last_line=5)
+    mark = local_fingerprint(path.stat())
+    assert manifest == Manifest(n_messages=3, n_rows=2, last_line=5, fingerprint=mark)
 
 
 @given(st.integers(0, 40))

@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_said_before_anything_is_sent(tmp_path: Path) -> 
 
 
 def test_other_refusals_of_the_system_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> io.BufferedReader:
+    def refuse(*_: object, **__: object) -> io.BufferedReader:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)

@@ -1,0 +1,1 @@
+"""The article lake: daily files become events, then tables for people, then a picture."""

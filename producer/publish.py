@@ -1,0 +1,92 @@
+"""Publishing the rows of files, and waiting for what becomes of them."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from feeds.core.declaration import Feed
+from producer.encoding import bulk_messages, event_messages, with_manifest
+from producer.progress import ProgressDisplay
+from producer.sources import check_readable, open_source
+from warehouse.errors import SourceError
+from warehouse.message import Message, Receipt
+from warehouse.outbox import Outbox
+from warehouse.rabbitmq import Link
+from warehouse.settings import settings
+
+_WINDOW_EVENTS = 2000  # messages of one event that may be on their way at once
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are published."""
+
+    per_event: bool = False  # one message a row, as JSON
+    rate: float | None = None  # at most so many rows a second
+    waits: bool = True  # for the consumer's word, or only for the broker's
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of the rows."""
+
+    rows: int
+    total: Receipt  # of the consumer; empty, if nobody has waited for it
+    seconds: float
+    broken: SourceError | None  # why a file was not read to its end; what came before it is in
+
+
+def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> Published:
+    """Publish files, one after the other, until each row has its answer.
+
+    Raises:
+        SourceError: one of the files cannot be read; nothing has been published.
+        BrokerUnavailable: RabbitMQ was away for longer than the patience.
+        Unroutable: it has no queue for the feed.
+    """
+    check_readable(paths)
+    config = settings()
+    receipts = f"receipts.{time.time_ns()}.{os.getpid()}" if options.waits else None
+    with (
+        ProgressDisplay(feed.name, waits_for_consumer=options.waits) as progress,
+        Link(str(config.rabbitmq_url), "event-producer", [feed.name], receipts=receipts) as link,
+    ):
+        outbox = Outbox(
+            link,
+            window=_WINDOW_EVENTS if options.per_event else config.window_messages,
+            patience=config.patience_seconds,
+            receipts=receipts,
+            report=progress.update,
+        )
+        broken: SourceError | None = None
+        try:
+            for message in _paced(_messages(feed, paths, options), options.rate):
+                outbox.send(message)
+        except SourceError as error:  # what came before it is good: it goes in, and is told of
+            broken = error
+        outbox.drain()
+        return Published(outbox.rows_answered, outbox.total, progress.seconds, broken)
+
+
+def _messages(feed: Feed, paths: Sequence[str], options: Options) -> Iterator[Message]:
+    started = time.time_ns() // 1000
+    chunk_rows = settings().chunk_rows
+    for number, path in enumerate(paths):
+        with open_source(path, feed) as source:
+            if options.per_event:
+                messages = event_messages(feed, source, started + number)
+            else:
+                rows = min(chunk_rows, max(1, int(options.rate or chunk_rows)))
+                messages = bulk_messages(feed, source, started + number, rows)
+            yield from with_manifest(feed, source, started + number, messages)
+
+
+def _paced(messages: Iterator[Message], rate: float | None) -> Iterator[Message]:
+    """The same messages, held back so that no more than ``rate`` rows go out in a second."""
+    due = time.monotonic()
+    for message in messages:
+        if rate is not None:
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic() - 1) + message.rows / rate
+        yield message

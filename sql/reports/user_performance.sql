@@ -1,0 +1,47 @@
+-- reports.user_performance
+-- Grain:  one row a user and UTC date on which there is an event of theirs.
+-- Inputs: raw.article_events of the dates from :first_date to :last_date.
+-- Rule:   a session's length is from the first to the last of the user's events in it on that date,
+--         of any name; one over midnight counts on both dates, each with its own part. Displays are
+--         cards viewed, clicks are articles viewed, with or without an article's id.
+-- Returns import_date, rows_written of each date.
+
+SET LOCAL work_mem = '128MB';
+SET LOCAL jit = off;
+
+DELETE FROM reports.user_performance
+WHERE date BETWEEN :'first_date'::date AND :'last_date'::date;
+
+WITH sessions AS (
+    SELECT
+        user_id,
+        (event_time AT TIME ZONE 'UTC')::date AS date,
+        session_id,
+        extract(EPOCH FROM max(event_time) - min(event_time)) AS seconds,
+        count(*) FILTER (WHERE event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))
+            AS displays,
+        count(*) FILTER (WHERE event_name = 'article_viewed') AS clicks
+    FROM raw.article_events
+    WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        AND user_id IS NOT NULL
+    GROUP BY 1, 2, 3
+),
+inserted AS (
+    INSERT INTO reports.user_performance (
+        user_id, date, sessions, avg_session_seconds, displays, clicks
+    )
+    SELECT
+        user_id,
+        date,
+        count(session_id),
+        avg(seconds) FILTER (WHERE session_id IS NOT NULL),
+        sum(displays),
+        sum(clicks)
+    FROM sessions
+    GROUP BY user_id, date
+    RETURNING date
+)
+SELECT date AS import_date, count(*) AS rows_written
+FROM inserted
+GROUP BY date;

@@ -1,0 +1,33 @@
+-- What must hold after a run of reports.user_performance.
+-- Returns check_name, n_violations.
+
+WITH counted AS (
+    SELECT
+        (event_time AT TIME ZONE 'UTC')::date AS date,
+        count(DISTINCT user_id COLLATE "C") AS users,
+        count(*) FILTER (WHERE event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))
+            AS displays,
+        count(*) FILTER (WHERE event_name = 'article_viewed') AS clicks
+    FROM raw.article_events
+    WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        AND user_id IS NOT NULL
+    GROUP BY 1
+),
+written AS (
+    SELECT date, count(*) AS users, sum(displays) AS displays, sum(clicks) AS clicks
+    FROM reports.user_performance
+    WHERE date BETWEEN :'first_date'::date AND :'last_date'::date
+    GROUP BY date
+)
+SELECT 'users, displays and clicks are those in raw' AS check_name, count(*) AS n_violations
+FROM counted
+FULL JOIN written USING (date)
+WHERE COALESCE(counted.users, 0) <> COALESCE(written.users, 0)
+    OR COALESCE(counted.displays, 0) <> COALESCE(written.displays, 0)
+    OR COALESCE(counted.clicks, 0) <> COALESCE(written.clicks, 0)
+UNION ALL
+SELECT 'a session is no longer than its day', count(*)
+FROM reports.user_performance
+WHERE date BETWEEN :'first_date'::date AND :'last_date'::date
+    AND avg_session_seconds NOT BETWEEN 0 AND 86400;
