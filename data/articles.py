@@ -23,18 +23,20 @@ def article_lines(
         (_md5(dice), dice.choice(users), dice.randrange(_A_DAY - _LONGEST_SESSION))
         for _ in range(rows // _EVENTS_OF_A_SESSION)
     ]
-    events = []
-    for number in range(rows):
-        session, user, start = dice.choice(sessions)
-        events.append((start + dice.randrange(_LONGEST_SESSION), number, session, user))
     yield _HEADER
-    for offset, _, session, user in sorted(events):
+    for offset, session, user in sorted(_event(dice, sessions) for _ in range(rows)):
         instant = datetime(day.year, day.month, day.day) + timedelta(milliseconds=offset)
         if dice.random() < 0.02:
             session, user = "", ""
         article = dice.randrange(1, articles + 1)
         yield f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03} +0000\t{session}\t"
         yield f"{_name(dice, article)}\t{user}\t{_attributes(dice, article, instant, broken)}\n"
+
+
+def _event(dice: random.Random, sessions: list[tuple[str, str, int]]) -> tuple[int, str, str]:
+    """When it was, in milliseconds, and in whose session."""
+    session, user, start = dice.choice(sessions)
+    return start + dice.randrange(_LONGEST_SESSION), session, user
 
 
 def _name(dice: random.Random, article: int) -> str:

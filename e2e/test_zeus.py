@@ -57,7 +57,9 @@ def test_the_raw_table_holds_the_rows_of_the_file() -> None:
 
 
 def test_the_broken_row_is_kept_with_its_reason() -> None:
-    rows = table("SELECT line, column_name, error FROM raw.rejected_events")
+    rows = table(
+        "SELECT line, column_name, error FROM raw.rejected_events WHERE feed = 'user_events'"
+    )
     assert rows.splitlines()[1] == (
         '6,event_type,"event_type: Input should be'
         " 'User Created', 'User Updated' or 'User Deleted'\""

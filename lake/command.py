@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -133,7 +133,7 @@ def _print_summary(connection: Connection, first: date, last: date) -> None:
     with translated_errors(), connection, connection.cursor() as cursor:
         cursor.execute(query("reports/article_days"), {"first_date": first, "last_date": last})
         days = cursor.fetchall()
-    table = Table(title=f"article lake, {first} to {last}", box=SIMPLE)
+    table = Table(title=f"article lake, {first} to {last}", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("date", "articles", "displays", "clicks", "rate", "users", "sessions", "seconds"):
         table.add_column(name, justify="left" if name == "date" else "right", no_wrap=True)
     for day, articles, displays, clicks, rate, users, sessions, seconds in days[-_MOST_SHOWN:]:

@@ -13,7 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from etls.aggregates.duckdb_engine import DuckDB
+from etls.aggregates.engines import Engine
+from etls.aggregates.progress import Progress
+from etls.aggregates.sources import open_sources
+from etls.aggregates.target import Target
 from stack.spark import SparkCluster
 from tests.integration.conftest import Database, run
 
@@ -73,7 +80,6 @@ def spark_command(path: Path, master: str) -> list[str]:
 def assert_same(tables: Database) -> None:
     for one, other in (("by_duckdb", "by_spark"), ("by_spark", "by_duckdb")):
         assert tables.rows(f"TABLE {one} EXCEPT TABLE {other}") == []
-    assert tables.count("by_spark") > 0
     assert tables.rows("SELECT relname FROM pg_class WHERE relname LIKE 'staging\\_%'") == []
 
 
@@ -86,6 +92,7 @@ def test_both_engines_give_the_same(
     last = done.stdout.splitlines()[-1].partition(": ")[2].rpartition(", ")[0]
     assert last == by_duckdb(path)
     assert_same(tables)
+    assert tables.count("by_spark") > 2000
 
 
 def test_a_killed_executor_changes_nothing(
@@ -115,6 +122,66 @@ def test_a_killed_driver_leaves_the_table_and_a_retry_is_right(
     done = run(*spark_command(path, cluster[0]))
     assert done.returncode == 0, done.stderr
     by_duckdb(path)
+    assert_same(tables)
+
+
+@pytest.fixture(scope="module", name="engine")
+def _engine() -> Iterator[Callable[[Path, Target], Engine]]:
+    """Makes engines on one machine; Java is started once for all of them."""
+    from etls.aggregates.spark_engine import Spark  # pylint: disable=import-outside-toplevel
+
+    made: list[Engine] = []
+
+    def make(path: Path, target: Target) -> Engine:
+        made.append(Spark(open_sources([str(path)], None), target, "local[1]", Progress()))
+        return made[-1]
+
+    yield make
+    made[-1].close()
+
+
+FACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["1", "01", "x"]),
+        st.integers(0, 12),  # days
+        st.sampled_from(["a", "A", "ä", "b", "", '"q|""r"', " s"]),
+        st.sampled_from(["-1", "0", "1", "+2", "007", str(2**62), str(2**63), "1.5", ""]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(
+    max_examples=max(3, int(os.environ.get("PROPERTY_EXAMPLES", "60")) // 6),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(facts=FACTS)
+def test_random_rows_give_the_same_tie_for_tie(
+    tables: Database,
+    engine: Callable[[Path, Target], Engine],
+    tmp_path: Path,
+    facts: list[tuple[str, int, str, str]],
+) -> None:
+    path = tmp_path / f"{time.monotonic_ns()}.csv"  # Spark remembers what it has read
+    lines = [
+        f"{number}|{user}|{date(2020, 2, 20) + timedelta(days=day)}|{product}|{units}\n"
+        for number, (user, day, product, units) in enumerate(facts)
+    ]
+    header = "transactionId|custId|transactionDate|productSold|unitsSold\n"
+    path.write_text(header + "".join(lines), encoding="utf-8")
+    sources = open_sources([str(path)], None)
+    counts = []
+    for name in ("by_duckdb", "by_spark"):
+        with Target(None, name, sources.aggregate.columns) as target:
+            if name == "by_duckdb":
+                one: Engine = DuckDB(sources, target, "1GB", tmp_path, Progress())
+            else:
+                one = engine(path, target)
+            counts.append((one.run(), one.n_rows, one.n_bad))
+            one.publish()
+    assert counts[0] == counts[1]
     assert_same(tables)
 
 
