@@ -5,8 +5,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt README.md ./
 # The dependencies alone first: a change of the code does not install them anew.
-RUN mkdir consumer etls etls/aggregates etls/answers feeds feeds/core lake ops producer warehouse warehouse/rabbitmq sql \
- && for part in consumer etls etls/aggregates etls/answers feeds feeds/core lake ops producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
+RUN mkdir consumer etls etls/aggregates etls/answers feeds feeds/core lake ops orchestrator producer warehouse warehouse/rabbitmq sql \
+ && for part in consumer etls etls/aggregates etls/answers feeds feeds/core lake ops orchestrator producer warehouse warehouse/rabbitmq; do touch $part/__init__.py; done \
  && /venv/bin/pip install --quiet --constraint constraints.txt '.[lake,s3]' \
  && /venv/bin/pip uninstall --quiet --yes event-warehouse
 
@@ -42,8 +42,16 @@ COPY --from=build_spark /venv /venv
 ENV SPARK_NO_DAEMONIZE=1 SPARK_WORKER_DIR=/work
 USER warehouse
 
+FROM build AS build_orchestrator
+RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[lake,orchestrator,s3]' && /venv/bin/pip uninstall --quiet --yes event-warehouse
+
+FROM runtime AS orchestrator
+COPY --from=build_orchestrator /venv /venv
+COPY orchestrator orchestrator
+CMD ["python", "-m", "orchestrator", "up", "--host", "0.0.0.0", "--home", "/tmp/dagster"]
+
 FROM build AS test
-RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[dev,lake,s3]' && /venv/bin/pip uninstall --quiet --yes event-warehouse \
+RUN /venv/bin/pip install --quiet --constraint constraints.txt '.[dev,lake,orchestrator,s3]' && /venv/bin/pip uninstall --quiet --yes event-warehouse \
  && useradd --create-home --uid 10001 warehouse && mkdir /app && chown warehouse /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONPATH=/app
 WORKDIR /app

@@ -44,7 +44,7 @@ ETLS := users_dim user_events_daily article_performance user_performance
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench chaos consumer data e2e etls feeds lake main.py ops producer run.py stack tests warehouse
+PACKAGES := bench chaos consumer data e2e etls feeds lake main.py ops orchestrator producer run.py stack tests warehouse
 
 .PHONY: help
 help: ## list the commands
@@ -109,6 +109,10 @@ spark_cluster: ## start a Spark master and two workers, and print the address fo
 	@$(SPARK_UP)
 spark_cluster_down: ## stop them
 	@$(SPARK_DOWN)
+
+.PHONY: orchestrator
+orchestrator: ready ## Dagster: schedules, stale dates, back-fills; ORCHESTRATOR_PORT=3000 of 127.0.0.1
+	@$(ORCHESTRATE)
 
 .PHONY: stale
 stale: ready ## the dates of each ETL that have events its last run has not seen
@@ -191,5 +195,5 @@ teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data
 $(VENV): pyproject.toml constraints.txt
 	@python=$$(stack/install.sh python) && echo "python: making .venv" >&2 && \
 	  "$$python" -m venv --clear .venv && \
-	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lake,s3,spark]'
+	  .venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,lake,orchestrator,s3,spark]'
 	@touch $@

@@ -152,8 +152,11 @@ def _status(arguments: Namespace) -> None:
 def _prune(arguments: Namespace) -> None:
     before = parse_date(arguments.before)
     with _database() as connection:
-        for feed, rows in prune(connection, before).items():
-            print(f"{feed}: {rows:,} rows before {before} dropped")
+        dropped = prune(connection, before)
+    for feed, rows in dropped.items():
+        print(f"{feed}: {rows:,} rows before {before} dropped")
+    if not dropped:
+        print(f"no day before {before} is there")
 
 
 def _load(arguments: Namespace) -> None:

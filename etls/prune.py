@@ -12,7 +12,8 @@ from warehouse.queries import query
 def prune(connection: Connection, before: date) -> dict[str, int]:
     """Drop the days before a date from every raw table that ETLs read; the rows that were there.
 
-    What the ETLs made of them stays, and they refuse these dates from now on.
+    What the ETLs made of them stays, and they refuse these dates from now on. A table without
+    such days is left alone: what comes for them later is still wanted.
 
     Raises:
         UsageError: an ETL has yet to process one of them.
@@ -33,4 +34,4 @@ def prune(connection: Connection, before: date) -> dict[str, int]:
         for feed in sorted({feed for etl in ETLS.values() for feed in etl.inputs}):
             cursor.execute(query("meta/prune"), {"feed": feed, "before": before})
             ((dropped[feed],),) = cursor.fetchall()
-        return dropped
+        return {feed: n_rows for feed, n_rows in dropped.items() if n_rows}

@@ -51,7 +51,12 @@ class Run:
 
 
 class CheckFailed(WarehouseError):
-    """The result broke a data check, so it was not kept."""
+    """The result broke data checks, so it was not kept."""
+
+    def __init__(self, target: str, broken: Mapping[str, int]) -> None:
+        self.broken = broken  # how many rows broke each
+        said = "; ".join(f"{name}: {count:,} times not" for name, count in broken.items())
+        super().__init__(f"{target} was not kept, it breaks a check: {said}")
 
 
 def run_etl(
@@ -207,9 +212,8 @@ def passed_checks(cursor: Cursor, etl: Etl, parameters: Mapping[str, object]) ->
     """
     cursor.execute(query(etl.checks), parameters)
     checks = {str(name): int(count) for name, count in cursor}
-    broken = [f"{name}: {count:,} times not" for name, count in checks.items() if count]
-    if broken:
-        raise CheckFailed(f"{etl.target} was not kept, it breaks a check: {'; '.join(broken)}")
+    if broken := {name: count for name, count in checks.items() if count}:
+        raise CheckFailed(etl.target, broken)
     return checks
 
 

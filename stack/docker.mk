@@ -14,6 +14,7 @@ SPARK_UP = stack/docker.sh spark_up
 SPARK_DOWN = stack/docker.sh spark_down
 RUN = stack/docker.sh run
 RUN_WITH_FILES = stack/docker.sh run_with_files '$(SOURCE)'
+ORCHESTRATE = stack/docker.sh orchestrator
 RUN_FOR_REPORTS = stack/docker.sh run_service etl
 RUN_LAKE = stack/docker.sh run_lake '$(SOURCE)'
 PSQL = stack/docker.sh psql
@@ -31,9 +32,9 @@ test_image:
 ready:
 	@stack/docker.sh check
 
-# What only containers can show: e2e/spark.sh and e2e/lake.sh, on services of their own.
-.PHONY: e2e_spark e2e_lake e2e_script
-e2e_spark e2e_lake:
+# What only containers can show: e2e/spark.sh and its like, on services of their own.
+.PHONY: e2e_spark e2e_lake e2e_orchestrator e2e_script
+e2e_spark e2e_lake e2e_orchestrator:
 	@$(MAKE) e2e_script SCRIPT=$(@:e2e_%=e2e/%.sh) INSTANCE=$(@:e2e_%=%)-$$$$
 
 e2e_script:

@@ -56,6 +56,13 @@ spark_down() {
   quietly "the cluster did not stop" $COMPOSE --profile spark rm --force --stop spark-worker spark-master
 }
 
+orchestrator() {
+  build orchestrator "event-warehouse-orchestrator:$IMAGE_TAG"
+  # shellcheck disable=SC2086
+  quietly "the orchestrator did not start" $COMPOSE --profile orchestrator up -d orchestrator
+  echo "orchestrator: http://$($COMPOSE --profile orchestrator port orchestrator 3000)"
+}
+
 scale() { # N
   # shellcheck disable=SC2086
   quietly "the consumers did not start" $COMPOSE up -d --no-recreate --scale "consumer=$1" consumer
@@ -66,7 +73,7 @@ down() { # KEEP_DATA or nothing
   keep=${1:-}
   if [ -n "$keep" ]; then set --; else set -- --volumes; fi
   # shellcheck disable=SC2086
-  quietly "the stack did not stop" $COMPOSE --profile tools --profile spark down --remove-orphans "$@"
+  quietly "the stack did not stop" $COMPOSE --profile tools --profile spark --profile orchestrator down --remove-orphans "$@"
   echo "stack: stopped, data $([ -n "$keep" ] && echo kept || echo removed)"
 }
 

@@ -10,6 +10,7 @@ SPARK_UP = stack/install.sh java && .venv/bin/python -m stack.spark up --instanc
 SPARK_DOWN = .venv/bin/python -m stack.spark down --instance $(INSTANCE)
 RUN = $(LOCAL) exec
 RUN_WITH_FILES = $(LOCAL) exec
+ORCHESTRATE = $(LOCAL) exec python -m orchestrator up --port $(or $(ORCHESTRATOR_PORT),3000)
 RUN_FOR_REPORTS = $(LOCAL) exec
 RUN_LAKE = $(LOCAL) exec python run.py $(if $(SOURCE),--source '$(SOURCE)')
 PSQL = $(LOCAL) exec psql -X

@@ -37,8 +37,13 @@ def _dispatch() -> None:
     parser = argparse.ArgumentParser(prog="python -m stack.local", description=__doc__)
     parser.add_argument("--instance", default="main")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start what does not run").add_argument(
-        "--no-consumer", action="store_true"
+    up = commands.add_parser("up", help="start what does not run")
+    up.add_argument("--no-consumer", action="store_true")
+    up.add_argument(
+        "--tls",
+        metavar="FOLDER",
+        type=Path,
+        help="a new stack that speaks nothing but TLS: ca.pem, server.pem, server.key for 127.0.0.1",
     )
     commands.add_parser("down", help="stop everything").add_argument(
         "--keep-data", action="store_true"
@@ -55,7 +60,7 @@ def _dispatch() -> None:
     stack = LocalStack(arguments.instance)
     match arguments.command:
         case "up":
-            stack.up(consumers=0 if arguments.no_consumer else 1)
+            stack.up(consumers=0 if arguments.no_consumer else 1, tls=arguments.tls)
         case "down":
             stack.down(keep_data=arguments.keep_data)
         case "consumers":
@@ -80,11 +85,11 @@ class LocalStack:
         self.rabbitmq = RabbitMQ(self.home, self.owner, self.chosen)
         self.consumers = Consumers(self.home, self.chosen)
 
-    def up(self, consumers: int = 1) -> None:
+    def up(self, consumers: int = 1, tls: Path | None = None) -> None:
         """Start what does not run, wait until it is healthy, migrate the database."""
         self.owner.take(self.home)
         with self._locked():
-            self._choose_settings()
+            self._choose_settings(tls)
             self.rabbitmq.start()  # the slower one first
             self.postgres.start()
             self.rabbitmq.wait()
@@ -133,8 +138,10 @@ class LocalStack:
             raise UsageError("there are no logs; run make setup")
         subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *logs], check=False)
 
-    def _choose_settings(self) -> None:
+    def _choose_settings(self, tls: Path | None) -> None:
         chosen = self.chosen.read() or {"password": secrets.token_urlsafe(18)}
+        if tls is not None:
+            chosen["tls"] = str(self._take_certificates(tls))
         for service, daemon in (
             ("postgres", self.postgres.daemon),
             ("rabbitmq", self.rabbitmq.daemon),
@@ -144,6 +151,15 @@ class LocalStack:
             if daemon.pid is None and not (service in chosen and is_free(int(chosen[service]))):
                 chosen[service] = str(free_port())
         self.chosen.write(chosen)
+
+    def _take_certificates(self, folder: Path) -> Path:
+        """Copies that the servers can read, and accept: a key must be its owner's alone."""
+        mine = self.owner.take(self.home / "tls")
+        for name in ("ca.pem", "server.pem", "server.key"):
+            copy = Path(shutil.copy(folder / name, mine))
+            os.chown(copy, self.owner.uid, self.owner.gid)
+            copy.chmod(0o600 if name.endswith(".key") else 0o644)
+        return mine
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pika
 
+from warehouse.rabbitmq.parameters import connection_parameters
+
 
 @contextmanager
 def channel() -> Iterator[Any]:
     """A channel of pika's, on a connection of its own."""
-    connection = pika.BlockingConnection(pika.URLParameters(os.environ["RABBITMQ_URL"]))
+    connection = pika.BlockingConnection(connection_parameters(os.environ["RABBITMQ_URL"], "tests"))
     try:
         yield connection.channel()
     finally:

@@ -38,6 +38,12 @@ class Postgres:
                 self._initialise()
             port = self._chosen["postgres"]
             options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+            if tls := self._chosen.read().get("tls"):
+                options |= {"ssl": "on", "ssl_ca_file": f"{tls}/ca.pem"}
+                options |= {
+                    "ssl_cert_file": f"{tls}/server.pem",
+                    "ssl_key_file": f"{tls}/server.key",
+                }
             settings = [f"--{name}={value}" for name, value in (options | _TUNING).items()]
             self.daemon.start(
                 [f"{postgres_programs()}/postgres", "-D", str(self._data), *settings],
@@ -104,9 +110,15 @@ class RabbitMQ:
 
     def _configure(self) -> None:
         password, port = self._chosen["password"], self._chosen["rabbitmq"]
+        listener = f"listeners.tcp.1 = 127.0.0.1:{port}\n"
+        if tls := self._chosen.read().get("tls"):
+            listener = (
+                f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\n"
+                f"ssl_options.cacertfile = {tls}/ca.pem\nssl_options.certfile = {tls}/server.pem\n"
+                f"ssl_options.keyfile = {tls}/server.key\n"
+            )
         (self._home / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{port}\n"
-            f"default_user = {SUPERUSER}\ndefault_pass = {password}\n",
+            f"{listener}" f"default_user = {SUPERUSER}\ndefault_pass = {password}\n",
             "utf-8",
         )
         (self._home / "plugins").write_text("[].\n", "ascii")

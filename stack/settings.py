@@ -34,19 +34,22 @@ class Chosen:
 
     def database_url(self, database: str) -> str:
         """The URL of a database on the stack's server."""
-        return (
-            f"postgresql://{SUPERUSER}:{self['password']}@127.0.0.1:{self['postgres']}/{database}"
-        )
+        tls = self.read().get("tls")
+        verified = f"?sslmode=verify-full&sslrootcert={tls}/ca.pem" if tls else ""
+        server = f"{SUPERUSER}:{self['password']}@127.0.0.1:{self['postgres']}"
+        return f"postgresql://{server}/{database}{verified}"
 
     def environment(self) -> dict[str, str]:
         """The settings that name this stack to the service and to other clients."""
-        broker = f"{SUPERUSER}:{self['password']}@127.0.0.1:{self['rabbitmq']}"
+        broker = f"{SUPERUSER}:{self['password']}@127.0.0.1:{self['rabbitmq']}/%2F"
+        tls = self.read().get("tls")
         return {
             "DATABASE_URL": self.database_url("warehouse"),
-            "RABBITMQ_URL": f"amqp://{broker}/%2F",
+            "RABBITMQ_URL": f"amqps://{broker}?cafile={tls}/ca.pem" if tls else f"amqp://{broker}",
             "PGHOST": "127.0.0.1",
             "PGPORT": self["postgres"],
             "PGUSER": SUPERUSER,
             "PGPASSWORD": self["password"],
             "PGDATABASE": "warehouse",
+            **({"PGSSLMODE": "verify-full", "PGSSLROOTCERT": f"{tls}/ca.pem"} if tls else {}),
         }

@@ -6,9 +6,10 @@ A standalone master and workers under ``.local/spark-<instance>``, on free ports
 import argparse
 import json
 import shutil
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.request import urlopen
 
 from stack.local import CHECKOUT
 from stack.processes import Daemon, free_port, wait_until
@@ -86,11 +87,12 @@ def _spark_home() -> Path:
 
 def _alive_workers(page_port: str) -> int | None:
     """How many workers the master knows; None: it does not answer yet."""
-    try:
-        with urlopen(f"http://{_LOOPBACK}:{page_port}/json/", timeout=5) as page:
-            return int(json.load(page)["aliveworkers"])
-    except (OSError, ValueError):  # at first it answers with a page
-        return None
+    with closing(HTTPConnection(_LOOPBACK, int(page_port), timeout=5)) as connection:
+        try:
+            connection.request("GET", "/json/")
+            return int(json.load(connection.getresponse())["aliveworkers"])
+        except (OSError, HTTPException, ValueError):  # at first it answers with a page
+            return None
 
 
 if __name__ == "__main__":

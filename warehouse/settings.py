@@ -1,11 +1,14 @@
 """Settings from environment variables and ``.env``, checked once at the start."""
 
+import os
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AmqpDsn, Field, HttpUrl, PostgresDsn, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AmqpDsn, Field, HttpUrl, PostgresDsn, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from warehouse.errors import SettingsError
 
@@ -14,21 +17,83 @@ from warehouse.errors import SettingsError
 HANDLER_SECONDS = 60
 LONGEST_HOLD = 900.0
 
+_KNOWN_PASSWORDS = ("warehouse", "guest", "postgres", "password", "change-me")
+
 T = TypeVar("T", bound=BaseSettings)
 
 
-class _FromEnvironment(BaseSettings):
+class FromEnvironment(BaseSettings):
+    """Settings, as every part of the house reads its own.
+
+    Each comes from its variable, from a file that ``<VARIABLE>_FILE`` names (as secrets are handed
+    to containers), or from ``.env``; the first that is there counts.
+    """
+
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
+    environment: Literal["dev", "test", "prod"] = "dev"
 
-class StoreSettings(_FromEnvironment):
+    @classmethod
+    def settings_customise_sources(  # pylint: disable=too-many-arguments  # the library's
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @model_validator(mode="after")
+    def _refuse_known_passwords(self) -> "FromEnvironment":
+        if self.environment == "prod":
+            for name in type(self).model_fields:
+                value = getattr(self, name)
+                if name.endswith("_url") and _has_known_password(str(value)):
+                    raise ValueError(
+                        f"ENVIRONMENT=prod, and {name.upper()} has a password that everybody knows"
+                    )
+        return self
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """What stands in the files that ``<VARIABLE>_FILE`` name."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
+        variable = f"{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text("utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "is not UTF-8"
+            raise SettingsError(f"{variable}: {path}: {reason}") from None
+
+    def __call__(self) -> dict[str, str]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _has_known_password(url: str) -> bool:
+    """Whether anybody could log in. Without one, PostgreSQL may know us otherwise; pika is guest."""
+    parts = urlsplit(url)
+    if parts.scheme.startswith("amqp") and not parts.password:
+        return True
+    return parts.scheme.startswith(("amqp", "postgres")) and parts.password in _KNOWN_PASSWORDS
+
+
+class StoreSettings(FromEnvironment):
     """Where ``s3://`` leads, beside what every AWS client reads from its environment."""
 
     aws_endpoint_url: HttpUrl | None = None  # of a store that is not AWS
     s3_anonymous: bool = False
 
 
-class _DatabaseSettings(_FromEnvironment):
+class _DatabaseSettings(FromEnvironment):
     database_url: PostgresDsn
 
 
@@ -55,24 +120,32 @@ def settings() -> Settings:
     Raises:
         SettingsError: one is missing or malformed.
     """
-    return _read(Settings)
+    return read(Settings)
 
 
 def database_url() -> PostgresDsn:
     """The one setting of a role that has no business with RabbitMQ. Raises as ``settings``."""
-    return _read(_DatabaseSettings).database_url
+    return read(_DatabaseSettings).database_url
 
 
 def store_settings() -> StoreSettings:
     """The settings of files in S3. Raises as ``settings``."""
-    return _read(StoreSettings)
+    return read(StoreSettings)
 
 
-def _read(kind: type[T]) -> T:
+def read(kind: type[T]) -> T:
+    """The settings of a kind.
+
+    Raises:
+        SettingsError: one is missing or malformed.
+    """
     try:
         return kind()
     except ValidationError as error:
-        problems = (f"{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
+        problems = (
+            f"{str(p['loc'][0]).upper()}: {p['msg']}" if p["loc"] else str(p["ctx"]["error"])
+            for p in error.errors()
+        )
         raise SettingsError(
             "; ".join(problems) + ". Set it in the environment or in .env (see .env.example); "
             'for a running stack: eval "$(make -s env)"'

@@ -1,7 +1,8 @@
--- Drop the days of a raw table before a date, and remember it.
+-- Drop the days of a raw table before a date, and remember it; if there are none, nothing is done.
 -- Returns how many rows that were.
 INSERT INTO meta.pruned (feed, before)
-VALUES (:'feed', :'before')
+SELECT :'feed', :'before'
+WHERE EXISTS (SELECT FROM raw.days(:'feed'::regclass) AS day WHERE day < :'before'::date)
 ON CONFLICT (feed) DO UPDATE
 SET before = GREATEST(pruned.before, excluded.before), pruned_at = clock_timestamp();
 

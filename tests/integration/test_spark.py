@@ -210,6 +210,7 @@ def staged(tables: Database) -> int:
 def executors(work: Path) -> list[int]:
     """The processes that work in the cluster's folder."""
     found = []
+    work = work.resolve()  # .local may be a link
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             inside = Path(os.readlink(entry / "cwd")).is_relative_to(work)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
-PARTS = ("feeds", "warehouse", "producer", "consumer", "etls", "ops", "lake")
+PARTS = ("feeds", "warehouse", "producer", "consumer", "etls", "ops", "lake", "orchestrator")
 ALLOWED = {
     "feeds": {"feeds", "warehouse"},
     "warehouse": {"warehouse"},
@@ -15,6 +15,7 @@ ALLOWED = {
     "consumer": {"consumer", "feeds", "warehouse"},
     "etls": {"etls", "feeds", "warehouse"},
     "ops": {"ops", "feeds", "warehouse"},
+    "orchestrator": {"orchestrator", "etls", "warehouse"},
     "lake": {"lake", "producer", "etls", "feeds", "warehouse"},  # the whole way, in one command
 }
 

@@ -11,12 +11,12 @@ from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroke
 from warehouse.errors import BrokerUnavailable
 from warehouse.message import DEAD_LETTERS, EXCHANGE, queue_of
 from warehouse.rabbitmq import topology
+from warehouse.rabbitmq.parameters import connection_parameters
 
 
 @contextmanager
 def _connection(url: object) -> Iterator[Any]:
-    parameters = pika.URLParameters(str(url))
-    parameters.client_properties = {"connection_name": "event-operator"}
+    parameters = connection_parameters(url, "event-operator")
     try:
         connection = pika.BlockingConnection(parameters)
     except (AMQPConnectionError, OSError) as error:

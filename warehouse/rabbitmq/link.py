@@ -21,9 +21,9 @@ import pika
 from pika.channel import Channel
 from pika.exceptions import AuthenticationError, ProbableAuthenticationError
 
-from warehouse.errors import SettingsError
 from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
 from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
+from warehouse.rabbitmq.parameters import connection_parameters
 from warehouse.rabbitmq.topology import declare
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to connect
@@ -68,11 +68,7 @@ class Link:
             prefetch: how many unacknowledged deliveries of a queue may be here; 0 takes none.
             receipts: name of a queue of our own where receipts for our messages arrive.
         """
-        try:
-            self._parameters = pika.URLParameters(url)
-        except (ValueError, TypeError) as error:
-            raise SettingsError(f"RABBITMQ_URL: {error}") from None
-        self._parameters.client_properties = {"connection_name": name}
+        self._parameters = connection_parameters(url, name)
         self._name = name
         self._feeds = feeds
         self._prefetch = prefetch

@@ -1,0 +1,68 @@
+"""What Dagster runs: the assets, every night the day before, and stale dates as they are found."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from etls.catalogue import ETLS
+from etls.ledger import Standing, standings
+from orchestrator.assets import DAYS, dated_assets, key_of, raw_tables, whole_assets
+from orchestrator.notify import tell_of_failures
+from orchestrator.settings import settings
+from warehouse.postgres import ETL, connect
+from warehouse.settings import database_url
+
+_DATED, _WHOLE = dated_assets(), whole_assets()
+_RUNNING = dg.DefaultScheduleStatus.RUNNING
+
+daily = dg.define_asset_job("daily", selection=_DATED)
+anew = dg.define_asset_job("anew", selection=_WHOLE)
+
+
+@dg.sensor(
+    job=daily,
+    minimum_interval_seconds=settings().orchestrate_stale_seconds,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def stale_dates(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for a run of each date that has events its last run has not seen; once for each."""
+    days = set(DAYS.get_partition_keys())
+    found = 0
+    with connect(database_url(), "event-orchestrator", ETL) as connection:
+        for etl in ETLS.values():
+            with connection, connection.cursor() as cursor:
+                stale = [standing for standing in standings(cursor, etl) if standing.is_stale]
+            for standing in stale:
+                day = standing.import_date.isoformat()
+                if day not in days:
+                    context.log.warning(f"{etl.name} {day} lies outside the partitions")
+                    continue
+                found += 1
+                yield dg.RunRequest(
+                    run_key=f"{etl.name} {_as_it_is(standing)}",
+                    partition_key=day,
+                    asset_selection=[key_of(etl.target)],
+                )
+    if not found:
+        yield dg.SkipReason("no date is stale")
+
+
+def _as_it_is(standing: Standing) -> str:
+    """Another text as soon as there is something new."""
+    return f"{standing.import_date} {standing.finished_at} {standing.n_new} {standing.has_changed}"
+
+
+defs = dg.Definitions(
+    assets=[*_DATED, *_WHOLE, *raw_tables([*_DATED, *_WHOLE])],
+    jobs=[daily, anew],
+    schedules=[
+        dg.build_schedule_from_partitioned_job(
+            daily, name="every_night", hour_of_day=1, default_status=_RUNNING
+        ),
+        dg.ScheduleDefinition(
+            name="every_morning", job=anew, cron_schedule="0 3 * * *", default_status=_RUNNING
+        ),
+    ],
+    sensors=[stale_dates, tell_of_failures],
+    executor=dg.in_process_executor,  # a run is one step, and one transaction or a few
+)
