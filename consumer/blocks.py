@@ -16,10 +16,10 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
-from feeds.core.columns import Columns, Sheet
+from feeds.core.columns import Columns, Sheet, object_columns
 from feeds.core.declaration import Feed
 from feeds.core.rows import VARIANT_OCTET, VERSION_OCTET, Accepted, Row, identity_seed
-from warehouse.copy_format import EPOCH, encode_row, instant_to_number
+from warehouse.copy_format import EPOCH, JSONB_VERSION, encode_row, instant_to_number
 
 COLUMNS = ("event_id", "imported_at", "line")  # what ingestion adds, ahead of a feed's columns
 
@@ -129,7 +129,7 @@ def block_of_columns(
     if ids is None:
         ids = _identify(feed, lines, payloads, instants)
     heads = _heads(len(COLUMNS) + len(columns.values), ids, imported_at, lines)
-    data, offsets = _assemble(heads, columns)
+    data, offsets = _assemble(heads, columns, object_columns(feed))
     return Block(data, offsets, ids.tobytes(), lines, payloads, _days_of(instants))
 
 
@@ -168,8 +168,12 @@ def _heads(
     return heads
 
 
-def _assemble(heads: NDArray[np.uint8], columns: Columns) -> tuple[bytes, list[int]]:
+def _assemble(
+    heads: NDArray[np.uint8], columns: Columns, objects: frozenset[int]
+) -> tuple[bytes, list[int]]:
     """Rows of a head and then each column: its length in four bytes, its bytes.
+
+    JSON ``objects`` have a byte more, the version of their form, ahead of their text.
 
     A column of texts is copied in one width for all rows, so shorter ones take with them what
     follows in their source. That garbage is overwritten by the columns to the right, which come
@@ -181,17 +185,23 @@ def _assemble(heads: NDArray[np.uint8], columns: Columns) -> tuple[bytes, list[i
     for place, number in enumerate(numbers):
         if number is not None:
             lengths[:, place] = number.shape[1]
+        elif place in objects:
+            lengths[:, place] += lengths[:, place] > 0
     ends = np.cumsum(lengths + 4, axis=1)
     offsets = np.concatenate(([0], np.cumsum(heads.shape[1] + ends[:, -1])))
     places = offsets[:-1, None] + heads.shape[1] + ends - lengths  # where each value begins
     out = np.empty(offsets[-1] + heads.shape[1], np.uint8)
     for place, number in enumerate(numbers):
         if number is None:
-            _write_texts(out, places[:, place], columns.sheet, place, heads.shape[1])
+            version = (lengths[:, place] > 0) & (place in objects)
+            texts = places[:, place] + version
+            _write_texts(out, texts, columns.sheet, place, heads.shape[1])
     for place, number in enumerate(numbers):
         nulls = (lengths[:, place] == 0) & (number is None)
         told = _big_endian(np.where(nulls, -1, lengths[:, place]), ">i4")
         _write(out, places[:, place] - 4, told)
+        if place in objects:
+            out[places[~nulls, place]] = JSONB_VERSION[0]
         if number is not None:
             _write(out, places[:, place], number)
     _write(out, offsets[:-1], heads)

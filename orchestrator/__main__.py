@@ -45,7 +45,7 @@ def _start() -> None:
 
 
 def _prepare(home: Path) -> dict[str, str]:
-    """Make what Dagster needs, a folder and a database beside ours; the settings that lead there."""
+    """Make what Dagster needs, a folder and a database beside ours; what leads it there."""
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(_CONFIG, home)
     url = str(database_url())

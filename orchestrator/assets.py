@@ -1,4 +1,4 @@
-"""Every ETL as an asset: what it is made of, its days, its data checks; the code is that of etls/."""
+"""Every ETL as an asset: what it is made of, its days and checks; the code is that of etls/."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator

@@ -43,7 +43,7 @@ def _dispatch() -> None:
         "--tls",
         metavar="FOLDER",
         type=Path,
-        help="a new stack that speaks nothing but TLS: ca.pem, server.pem, server.key for 127.0.0.1",
+        help="nothing but TLS: with ca.pem, server.pem and server.key for 127.0.0.1",
     )
     commands.add_parser("down", help="stop everything").add_argument(
         "--keep-data", action="store_true"

@@ -19,7 +19,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # instants count microseconds
 
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_DAY = EPOCH.date().toordinal()
-_JSONB_VERSION = b"\x01"
+JSONB_VERSION = b"\x01"
 _count = Struct(">h").pack
 _length = Struct(">i").pack
 _bigint = Struct(">iq").pack
@@ -41,7 +41,7 @@ def _form_of_bytes(value: bytes) -> bytes:
 
 
 def _form_of_json(value: dict[str, Any]) -> bytes:
-    return _form_of_bytes(_JSONB_VERSION + json.dumps(value, ensure_ascii=False).encode())
+    return _form_of_bytes(JSONB_VERSION + json.dumps(value, ensure_ascii=False).encode())
 
 
 _FORMS: dict[type, Callable[[Any], bytes]] = {

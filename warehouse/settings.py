@@ -47,8 +47,7 @@ class FromEnvironment(BaseSettings):
     @model_validator(mode="after")
     def _refuse_known_passwords(self) -> "FromEnvironment":
         if self.environment == "prod":
-            for name in type(self).model_fields:
-                value = getattr(self, name)
+            for name, value in self:
                 if name.endswith("_url") and _has_known_password(str(value)):
                     raise ValueError(
                         f"ENVIRONMENT=prod, and {name.upper()} has a password that everybody knows"
@@ -79,7 +78,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 
 def _has_known_password(url: str) -> bool:
-    """Whether anybody could log in. Without one, PostgreSQL may know us otherwise; pika is guest."""
+    """Whether anybody could log in. PostgreSQL may know us without one; RabbitMQ has a guest."""
     parts = urlsplit(url)
     if parts.scheme.startswith("amqp") and not parts.password:
         return True

@@ -8,20 +8,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from etls.aggregates.catalogue import AGGREGATES
 from etls.answers.catalogue import ANSWERS
 from etls.catalogue import ETLS
+from orchestrator.assets import dated_assets
+from orchestrator.definitions import defs, stale_dates
+from orchestrator.notify import tell_of_failures
+from orchestrator.settings import settings
 from tests.builders import SAMPLES
 from tests.integration.conftest import Consumer, Database, run
-
-if find_spec("dagster") is None:
-    pytest.skip("the orchestrator needs Dagster", allow_module_level=True)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:::dagster.*"),
@@ -45,8 +46,6 @@ def contents(database: Database) -> list[list[tuple[Any, ...]]]:
 
 
 def test_every_etl_is_an_asset_with_its_inputs_and_checks() -> None:
-    from orchestrator.definitions import defs
-
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     etls = [*ETLS.values(), *(answer.etl for answer in ANSWERS)]
     for etl in etls:
@@ -83,10 +82,6 @@ def test_a_week_filled_by_the_orchestrator_is_the_week_of_the_command_line(
 
 
 def test_what_breaks_a_check_fails_says_why_and_is_not_tried_again(imported: Database) -> None:
-    import dagster as dg
-
-    from orchestrator.assets import dated_assets
-
     (daily,) = [asset for asset in dated_assets() if asset.key.path[-1] == "user_events_daily"]
     imported.rows(
         "CREATE FUNCTION public.swindle() RETURNS trigger LANGUAGE plpgsql AS"
@@ -116,13 +111,11 @@ def test_what_breaks_a_check_fails_says_why_and_is_not_tried_again(imported: Dat
 
 
 def test_stale_dates_are_asked_for_once(imported: Database) -> None:
-    import dagster as dg
-
-    from orchestrator.definitions import stale_dates
-
     def asked() -> list[dg.RunRequest]:
         with dg.build_sensor_context() as context:
-            return [one for one in stale_dates(context) if isinstance(one, dg.RunRequest)]
+            found = stale_dates(context)
+            assert isinstance(found, Iterator)
+            return [one for one in found if isinstance(one, dg.RunRequest)]
 
     first = asked()
     assert len(first) == 14
@@ -171,12 +164,6 @@ def listening() -> Iterator[tuple[str, list[dict[str, str]]]]:
 def test_people_are_told_which_run_failed_and_why(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import dagster as dg
-
-    from orchestrator.assets import dated_assets
-    from orchestrator.notify import tell_of_failures
-    from orchestrator.settings import settings
-
     (daily,) = [asset for asset in dated_assets() if asset.key.path[-1] == "user_events_daily"]
     database.rows("INSERT INTO meta.pruned (feed, before) VALUES ('raw.user_events', '2021-01-01')")
     with listening() as (url, heard), dg.DagsterInstance.ephemeral() as instance:
@@ -192,7 +179,8 @@ def test_people_are_told_which_run_failed_and_why(
         ).for_run_failure()
         tell_of_failures(context)
     settings.cache_clear()
-    (message,) = heard
+    assert len(heard) == 1
+    message = heard[0]
     assert message["run_id"] == result.run_id
     assert (
         DAY in message["text"]
