@@ -1,6 +1,7 @@
 """``main.py`` and the aggregates of streamed rows, on a real PostgreSQL."""
 
 import csv
+import gzip
 import os
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import duckdb
 import pytest
+import s3fs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +100,33 @@ def test_a_missing_database_is_made(tables: Database) -> None:
     with connect(url, "tests") as connection:
         assert Database(connection).rows("SELECT count(*) FROM t") == [(20,)]
     tables.rows(f"DROP DATABASE {quoted(name)}")
+
+
+def test_files_in_s3_are_files(tables: Database, store: dict[str, str], tmp_path: Path) -> None:
+    files = s3fs.S3FileSystem(
+        key="tests",
+        secret="tests",
+        endpoint_url=store["AWS_ENDPOINT_URL"],
+        skip_instance_cache=True,
+    )
+    files.mkdirs("activities", exist_ok=True)
+    header, *rows = ACTIVITY.read_text("utf-8").splitlines(keepends=True)
+    halves = [header + "".join(half) for half in (rows[:200], rows[200:])]
+    files.pipe("activities/day/1.csv", halves[0].encode())
+    files.pipe("activities/day/2.csv.gz", gzip.compress(halves[1].encode()))
+    duckdb.sql(f"COPY (FROM '{ACTIVITY}') TO '{tmp_path}/all.parquet'")
+    files.put(str(tmp_path / "all.parquet"), "activities/all.parquet")
+    run("main", "--source", str(ACTIVITY), "--table", "user_activity")
+    expected = tables.rows("TABLE user_activity ORDER BY 1")
+    for source in ("s3://activities/day/", "s3://activities/all.parquet"):
+        done = run("main", "--source", source, "--table", "user_activity", **store)
+        assert done.returncode == 0, done.stderr
+        assert "372 rows in, 20 users out, 0 rejected" in done.stdout
+        assert tables.rows("TABLE user_activity ORDER BY 1") == expected
+    for missing in ("s3://activities/none.csv", "s3://nowhere/at/all/"):
+        done = run("main", "--source", missing, "--table", "user_activity", **store)
+        assert done.returncode == 2 and done.stderr.startswith(f"error: {missing}: "), done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_readers_see_the_old_table_or_the_new_one_and_views_stay(tables: Database) -> None:
