@@ -5,6 +5,25 @@ ALTER TABLE raw.imports ADD COLUMN fingerprint text;
 COMMENT ON COLUMN raw.imports.fingerprint IS
     'Of the file''s content, as its store tells it: as long as it is the same, so is the content';
 
+-- What an event of the app says, by the rules of docs/reports.md.
+CREATE VIEW reports.article_actions AS
+SELECT
+    event_time,
+    (event_time AT TIME ZONE 'UTC')::date AS date,
+    imported_at,
+    line,
+    session_id,
+    user_id,
+    COALESCE(NULLIF(attributes ->> 'id', ''), NULLIF(attributes ->> 'ID', '')) AS article_id,
+    COALESCE(NULLIF(attributes ->> 'title', ''), NULLIF(attributes ->> 'Title', '')) AS title,
+    COALESCE(NULLIF(attributes ->> 'category', ''), NULLIF(attributes ->> 'Category', ''))
+        AS category,
+    (event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))::int AS displays,
+    (event_name = 'article_viewed')::int AS clicks
+FROM raw.article_events;
+COMMENT ON VIEW reports.article_actions IS
+    'Every row of raw.article_events: its article, and whether it is a display or a click (1 or 0)';
+
 CREATE TABLE reports.article_performance (
     article_id text COLLATE "C" NOT NULL,
     date date NOT NULL,

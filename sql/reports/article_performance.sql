@@ -1,8 +1,7 @@
 -- reports.article_performance
 -- Grain:  one row an article and UTC date on which it was displayed or clicked.
 -- Inputs: raw.article_events of the dates from :first_date to :last_date.
--- Rule:   an event belongs to the article whose id is in its attributes. Displays are cards viewed,
---         clicks are articles viewed. Title and category are the last that any event of the article
+-- Rule:   displays, clicks and the article of an event are those of reports.article_actions. Title and category are the last that any event of the article
 --         on that date names; at one instant the last in the order of the source.
 --         Later dates keep their rows: what the clicks of these dates have grown by is added there.
 -- Returns import_date, rows_written of each date.
@@ -20,30 +19,17 @@ SELECT
     article_id,
     title,
     category,
-    count(*) FILTER (WHERE event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))
-        AS displays,
-    count(*) FILTER (WHERE event_name = 'article_viewed') AS clicks,
+    sum(displays) AS displays,
+    sum(clicks) AS clicks,
     max(ARRAY[
         (extract(EPOCH FROM event_time) * 1000000)::bigint,
         (extract(EPOCH FROM imported_at) * 1000000)::bigint,
         line
     ]) AS last_seen
-FROM (
-    SELECT
-        (event_time AT TIME ZONE 'UTC')::date AS date,
-        event_time,
-        imported_at,
-        line,
-        event_name,
-        COALESCE(NULLIF(attributes ->> 'id', ''), NULLIF(attributes ->> 'ID', '')) AS article_id,
-        COALESCE(NULLIF(attributes ->> 'title', ''), NULLIF(attributes ->> 'Title', '')) AS title,
-        COALESCE(NULLIF(attributes ->> 'category', ''), NULLIF(attributes ->> 'Category', ''))
-            AS category
-    FROM raw.article_events
-    WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-) AS events
-WHERE article_id IS NOT NULL
+FROM reports.article_actions
+WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    AND article_id IS NOT NULL
 GROUP BY date, article_id, title, category;
 
 CREATE TEMPORARY TABLE performance ON COMMIT DROP AS

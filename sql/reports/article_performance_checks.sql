@@ -2,16 +2,12 @@
 -- Returns check_name, n_violations.
 
 WITH counted AS (
-    SELECT
-        (event_time AT TIME ZONE 'UTC')::date AS date,
-        count(*) FILTER (WHERE event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))
-            AS displays,
-        count(*) FILTER (WHERE event_name = 'article_viewed') AS clicks
-    FROM raw.article_events
+    SELECT date, sum(displays) AS displays, sum(clicks) AS clicks
+    FROM reports.article_actions
     WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
         AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-        AND COALESCE(NULLIF(attributes ->> 'id', ''), attributes ->> 'ID') <> ''
-    GROUP BY 1
+        AND article_id IS NOT NULL
+    GROUP BY date
 ),
 written AS (
     SELECT date, sum(displays) AS displays, sum(clicks) AS clicks

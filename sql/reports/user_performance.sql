@@ -2,8 +2,8 @@
 -- Grain:  one row a user and UTC date on which there is an event of theirs.
 -- Inputs: raw.article_events of the dates from :first_date to :last_date.
 -- Rule:   a session's length is from the first to the last of the user's events in it on that date,
---         of any name; one over midnight counts on both dates, each with its own part. Displays are
---         cards viewed, clicks are articles viewed, with or without an article's id.
+--         of any name; one over midnight counts on both dates, each with its own part. Displays
+--         and clicks are those of reports.article_actions, with or without an article's id.
 -- Returns import_date, rows_written of each date.
 
 SET LOCAL work_mem = '128MB';
@@ -15,17 +15,16 @@ WHERE date BETWEEN :'first_date'::date AND :'last_date'::date;
 WITH sessions AS (
     SELECT
         user_id,
-        (event_time AT TIME ZONE 'UTC')::date AS date,
+        date,
         session_id,
         extract(EPOCH FROM max(event_time) - min(event_time)) AS seconds,
-        count(*) FILTER (WHERE event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))
-            AS displays,
-        count(*) FILTER (WHERE event_name = 'article_viewed') AS clicks
-    FROM raw.article_events
+        sum(displays) AS displays,
+        sum(clicks) AS clicks
+    FROM reports.article_actions
     WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
         AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
         AND user_id IS NOT NULL
-    GROUP BY 1, 2, 3
+    GROUP BY user_id, date, session_id
 ),
 inserted AS (
     INSERT INTO reports.user_performance (

@@ -3,16 +3,15 @@
 
 WITH counted AS (
     SELECT
-        (event_time AT TIME ZONE 'UTC')::date AS date,
+        date,
         count(DISTINCT user_id COLLATE "C") AS users,
-        count(*) FILTER (WHERE event_name IN ('top_news_card_viewed', 'my_news_card_viewed'))
-            AS displays,
-        count(*) FILTER (WHERE event_name = 'article_viewed') AS clicks
-    FROM raw.article_events
+        sum(displays) AS displays,
+        sum(clicks) AS clicks
+    FROM reports.article_actions
     WHERE event_time >= :'first_date'::date AT TIME ZONE 'UTC'
         AND event_time < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
         AND user_id IS NOT NULL
-    GROUP BY 1
+    GROUP BY date
 ),
 written AS (
     SELECT date, count(*) AS users, sum(displays) AS displays, sum(clicks) AS clicks

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 from moto.server import ThreadedMotoServer
 
 from feeds import FEEDS
@@ -206,6 +207,16 @@ def _store() -> Iterator[dict[str, str]]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     server.stop()
+
+
+def files_in(store: dict[str, str]) -> s3fs.S3FileSystem:
+    """The store's files, as their owner sees them."""
+    return s3fs.S3FileSystem(
+        key=store["AWS_ACCESS_KEY_ID"],
+        secret=store["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=store["AWS_ENDPOINT_URL"],
+        skip_instance_cache=True,
+    )
 
 
 def eventually(condition: Callable[[], bool], patience: float = 60) -> None:

@@ -11,7 +11,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import duckdb
 import pytest
-import s3fs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from etls.aggregates.streamed import refresh
 from etls.catalogue import ETLS
 from tests import oracle
 from tests.builders import SAMPLES
-from tests.integration.conftest import Database, run
+from tests.integration.conftest import Database, files_in, run
 from warehouse.errors import UsageError
 from warehouse.postgres import ETL, Connection, connect
 
@@ -103,12 +102,7 @@ def test_a_missing_database_is_made(tables: Database) -> None:
 
 
 def test_files_in_s3_are_files(tables: Database, store: dict[str, str], tmp_path: Path) -> None:
-    files = s3fs.S3FileSystem(
-        key="tests",
-        secret="tests",
-        endpoint_url=store["AWS_ENDPOINT_URL"],
-        skip_instance_cache=True,
-    )
+    files = files_in(store)
     files.mkdirs("activities", exist_ok=True)
     header, *rows = ACTIVITY.read_text("utf-8").splitlines(keepends=True)
     halves = [header + "".join(half) for half in (rows[:200], rows[200:])]

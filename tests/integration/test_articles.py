@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import s3fs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extras import Json, execute_values
@@ -21,7 +20,7 @@ from etls.catalogue import ETLS
 from etls.runner import run_etl, stale_dates
 from tests import oracle
 from tests.builders import SAMPLES
-from tests.integration.conftest import Consumer, Database, eventually, run
+from tests.integration.conftest import Consumer, Database, eventually, files_in, run
 from warehouse.postgres import ETL, Connection, connect
 
 LAKE = SAMPLES / "lake"
@@ -130,12 +129,7 @@ def test_a_lake_in_s3_is_a_lake(
     database: Database, consumer: Consumer, store: dict[str, str], tmp_path: Path, anonymous: bool
 ) -> None:
     assert consumer
-    files = s3fs.S3FileSystem(
-        key="tests",
-        secret="tests",
-        endpoint_url=store["AWS_ENDPOINT_URL"],
-        skip_instance_cache=True,
-    )
+    files = files_in(store)
     files.mkdirs("lakes", exist_ok=True)
     for path in LAKE.iterdir():
         files.put(str(path), f"lakes/articles/{path.name}")
