@@ -50,7 +50,7 @@ PACKAGES := bench chaos consumer data e2e etls feeds lake main.py ops orchestrat
 help: ## list the commands
 	@echo "stack: $(STACK) $(STACK_NOTE)"
 	@sed -n 's/^\([a-z_0-9]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-	  awk -F'|' '{printf "  make %-18s %s\n", $$1, $$2}'
+	  awk -F'|' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: setup ## the whole way: set up, import, both ETLs for a week, and show the result
