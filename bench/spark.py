@@ -32,7 +32,9 @@ def measure(rows: int = 10_000_000) -> None:
                 settings = f"--conf spark.sql.shuffle.partitions={partitions} pyspark-shell"
                 seconds, _ = timed([*command, *on_spark], PYSPARK_SUBMIT_ARGS=settings)
                 differ = execute(
-                    "SELECT count(*) FROM (TABLE bench_activity EXCEPT TABLE bench_spark) AS rows"
+                    "SELECT count(*) FROM bench_activity FULL JOIN bench_spark"
+                    " USING (user_id, top_workspace, longest_streak)"
+                    " WHERE bench_activity IS NULL OR bench_spark IS NULL"
                 )
                 assert differ == [(0,)], f"{differ} rows differ"
                 print(

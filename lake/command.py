@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from etls.catalogue import etl_named
+from etls.catalogue import Etl, etl_named
 from etls.dates import parse_date
 from etls.ledger import NOTHING_NEW
 from etls.runner import run_etl, stale_dates
@@ -55,7 +55,7 @@ def _run() -> None:
         if new:
             _publish(new)
         for etl in ETLS:
-            _refresh(connection, etl.name)
+            _refresh(connection, etl)
         _draw(connection, draw, arguments.reports)
         _print_summary(connection, files[0].date, files[-1].date)
 
@@ -99,26 +99,20 @@ def unfinished(connection: Connection, files: Sequence[DailyFile]) -> list[Daily
 
 def _publish(files: Sequence[DailyFile]) -> None:
     published = publish(FEED, [file.path for file in files])
-    total = published.total
-    rate = published.rows / max(published.seconds, 0.001)
-    print(
-        f"{FEED.name}: {published.rows:,} rows read: {total.stored:,} stored,"
-        f" {total.rejected:,} rejected, {total.already_there:,} already there"
-        f" ({published.seconds:.1f} s, {rate:,.0f} rows/s)"
-    )
+    print(f"{FEED.name}: {published}")
     if published.broken is not None:
         raise published.broken
-    if total.dead_lettered:
-        raise WarehouseError(f"{total.dead_lettered:,} messages could not be handled: make rejects")
+    if published.total is not None and published.total.dead_lettered:
+        raise WarehouseError("messages could not be handled: make rejects")
 
 
-def _refresh(connection: Connection, name: str) -> None:
-    etl = etl_named(name)
-    runs = list(run_etl(connection, etl, stale_dates(connection, etl)))
-    for run in runs:
-        print(run, flush=True)
-    if not runs:
+def _refresh(connection: Connection, etl: Etl) -> None:
+    dates = stale_dates(connection, etl)
+    if not dates:
         print(f"{etl.name}: {NOTHING_NEW}")
+        return
+    for run in run_etl(connection, etl, dates):
+        print(run, flush=True)
 
 
 def _draw(connection: Connection, draw: Draw, folder: Path) -> None:

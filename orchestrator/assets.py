@@ -45,7 +45,7 @@ def whole_assets() -> list[dg.AssetsDefinition]:
     """The tables that are made anew of all events."""
     found = []
     for aggregate in AGGREGATES.values():
-        etl = Etl(aggregate.name, "reports", (aggregate.feed.table,), f"one {aggregate.entity}")
+        etl = Etl(aggregate.name, "reports", (aggregate.feed.table,), f"a {aggregate.entity}")
         refresh = partial(refresh_aggregate, aggregate=aggregate, through=None)
         found.append(_asset(etl, partial(_refresh, etl, refresh)))
     for answer in ANSWERS:

@@ -3,8 +3,7 @@
 from argparse import Namespace
 
 from feeds import FEEDS, feed_named
-from feeds.core.declaration import Feed
-from producer.publish import Options, Published, publish
+from producer.publish import Options, publish
 from warehouse.entry import Parser, run_command
 from warehouse.errors import UsageError
 
@@ -43,26 +42,9 @@ def _publish() -> None:
     options = Options(arguments.per_event, arguments.rate, not arguments.no_wait)
     published = publish(feed, arguments.sources, options)
     if published.broken is None or published.rows:
-        print(_summary(feed, published, options.waits))
+        print(f"{feed.name}: {published}")
     if published.broken is not None:
         raise published.broken
-
-
-def _summary(feed: Feed, published: Published, received: bool) -> str:
-    rate = published.rows / max(published.seconds, 0.001)
-    timing = f"{published.seconds:.1f} s, {rate:,.0f} rows/s"
-    if not received:
-        return f"{feed.name}: {published.rows:,} rows published ({timing})"
-    total = published.total
-    said = (
-        f"{feed.name}: {published.rows:,} rows read: {total.stored:,} stored, "
-        f"{total.rejected:,} rejected, {total.already_there:,} already there ({timing})"
-    )
-    if total.rejected:
-        said += "\n  why they were rejected: make rejects, or the table raw.rejected_events"
-    if total.dead_lettered:
-        said += f"\n  {total.dead_lettered:,} messages could not be handled: make rejects"
-    return said
 
 
 if __name__ == "__main__":

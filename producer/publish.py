@@ -32,9 +32,24 @@ class Published:
     """What became of the rows."""
 
     rows: int
-    total: Receipt  # of the consumer; empty, if nobody has waited for it
+    total: Receipt | None  # of the consumer; None: nobody has waited for it
     seconds: float
     broken: SourceError | None  # why a file was not read to its end; what came before it is in
+
+    def __str__(self) -> str:
+        timing = f"{self.seconds:.1f} s, {self.rows / max(self.seconds, 0.001):,.0f} rows/s"
+        if self.total is None:
+            return f"{self.rows:,} rows published ({timing})"
+        said = (
+            f"{self.rows:,} rows read: {self.total.stored:,} stored, "
+            f"{self.total.rejected:,} rejected, {self.total.already_there:,} already there"
+            f" ({timing})"
+        )
+        if self.total.rejected:
+            said += "\n  why they were rejected: make rejects, or the table raw.rejected_events"
+        if self.total.dead_lettered:
+            said += f"\n  {self.total.dead_lettered:,} messages could not be handled: make rejects"
+        return said
 
 
 def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> Published:
@@ -66,7 +81,8 @@ def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> P
         except SourceError as error:  # what came before it is good: it goes in, and is told of
             broken = error
         outbox.drain()
-        return Published(outbox.rows_answered, outbox.total, progress.seconds, broken)
+        total = outbox.total if options.waits else None
+        return Published(outbox.rows_answered, total, progress.seconds, broken)
 
 
 def _messages(feed: Feed, paths: Sequence[str], options: Options) -> Iterator[Message]:

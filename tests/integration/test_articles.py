@@ -179,6 +179,18 @@ def test_a_mistake_is_told_in_the_last_line(
     assert said in done.stderr.splitlines()[-1]
 
 
+def test_a_lake_whose_days_have_been_pruned_is_left_as_it_is(
+    database: Database, consumer: Consumer, tmp_path: Path
+) -> None:
+    assert consumer
+    assert run_lake(LAKE, tmp_path).returncode == 0
+    before = tables(database)
+    assert run("etls", "prune", "--before", "2019-02-16").returncode == 0
+    done = run_lake(LAKE, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert tables(database) == before
+
+
 def test_whoever_may_read_reads_both_tables(database: Database) -> None:
     with connect(os.environ["DATABASE_URL"], "tests", "warehouse_read") as connection:
         assert tables(Database(connection)) == ([], [])
