@@ -17,7 +17,7 @@ from etls.ledger import NOTHING_NEW
 from etls.runner import run_etl, stale_dates
 from feeds import feed_named
 from lake.files import DailyFile, daily_files
-from producer.publish import publish
+from producer.publish import Published, publish
 from warehouse.entry import Parser, run_command
 from warehouse.errors import WarehouseError
 from warehouse.postgres import ETL, Connection, connect, translated_errors
@@ -52,12 +52,13 @@ def _run() -> None:
     with connect(database_url(), "article-lake", ETL) as connection:
         new = unfinished(connection, files)
         print(f"{arguments.source}: {len(files):,} files, {len(files) - len(new):,} in already")
-        if new:
-            _publish(new)
+        published = _publish(new)
         for etl in ETLS:
             _refresh(connection, etl)
         _draw(connection, draw, arguments.reports)
         _print_summary(connection, files[0].date, files[-1].date)
+    if published is not None:
+        published.complain()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,13 +98,15 @@ def unfinished(connection: Connection, files: Sequence[DailyFile]) -> list[Daily
     return [file for file in files if (file.path, file.fingerprint) not in finished]
 
 
-def _publish(files: Sequence[DailyFile]) -> None:
+def _publish(files: Sequence[DailyFile]) -> Published | None:
+    """What became of their rows; None: there are no files."""
+    if not files:
+        return None
     published = publish(FEED, [file.path for file in files])
     print(f"{FEED.name}: {published}")
-    if published.broken is not None:
-        raise published.broken
     if published.total is not None and published.total.dead_lettered:
         raise WarehouseError("messages could not be handled: make rejects")
+    return published
 
 
 def _refresh(connection: Connection, etl: Etl) -> None:

@@ -41,10 +41,9 @@ def _publish() -> None:
         raise UsageError(f"{feed.name} do not go through the queue; run make import without FEED")
     options = Options(arguments.per_event, arguments.rate, not arguments.no_wait)
     published = publish(feed, arguments.sources, options)
-    if published.broken is None or published.rows:
+    if published.rows or not published.broken:
         print(f"{feed.name}: {published}")
-    if published.broken is not None:
-        raise published.broken
+    published.complain()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from feeds.core.declaration import Feed
 from producer.encoding import bulk_messages, event_messages, with_manifest
 from producer.progress import ProgressDisplay
-from producer.sources import check_readable, open_source
+from producer.sources import Source, check_readable, open_source
 from warehouse.errors import SourceError
 from warehouse.message import Message, Receipt
 from warehouse.outbox import Outbox
@@ -34,7 +34,12 @@ class Published:
     rows: int
     total: Receipt | None  # of the consumer; None: nobody has waited for it
     seconds: float
-    broken: SourceError | None  # why a file was not read to its end; what came before it is in
+    broken: tuple[SourceError, ...]  # why files were not read to their ends; what came before is in
+
+    def complain(self) -> None:
+        """Raise what is to be said of broken files, if there are any: a line each."""
+        if self.broken:
+            raise SourceError("\nerror: ".join(map(str, self.broken)))
 
     def __str__(self) -> str:
         timing = f"{self.seconds:.1f} s, {self.rows / max(self.seconds, 0.001):,.0f} rows/s"
@@ -55,6 +60,8 @@ class Published:
 def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> Published:
     """Publish files, one after the other, until each row has its answer.
 
+    A file that turns out to be broken keeps none of the others back.
+
     Raises:
         SourceError: one of the files cannot be read; nothing has been published.
         BrokerUnavailable: RabbitMQ was away for longer than the patience.
@@ -74,28 +81,36 @@ def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> P
             receipts=receipts,
             report=progress.update,
         )
-        broken: SourceError | None = None
-        try:
-            for message in _paced(_messages(feed, paths, options), options.rate):
-                outbox.send(message)
-        except SourceError as error:  # what came before it is good: it goes in, and is told of
-            broken = error
+        broken: list[SourceError] = []
+        for message in _paced(_messages(feed, paths, options, broken), options.rate):
+            outbox.send(message)
         outbox.drain()
         total = outbox.total if options.waits else None
-        return Published(outbox.rows_answered, total, progress.seconds, broken)
+        return Published(outbox.rows_answered, total, progress.seconds, tuple(broken))
 
 
-def _messages(feed: Feed, paths: Sequence[str], options: Options) -> Iterator[Message]:
+def _messages(
+    feed: Feed, paths: Sequence[str], options: Options, broken: list[SourceError]
+) -> Iterator[Message]:
     started = time.time_ns() // 1000
-    chunk_rows = settings().chunk_rows
-    for number, path in enumerate(paths):
-        with open_source(path, feed) as source:
-            if options.per_event:
-                messages = event_messages(feed, source, started + number)
-            else:
-                rows = min(chunk_rows, max(1, int(options.rate or chunk_rows)))
-                messages = bulk_messages(feed, source, started + number, rows)
-            yield from with_manifest(feed, source, started + number, messages)
+    for imported_at, path in enumerate(paths, started):
+        try:
+            with open_source(path, feed) as source:
+                yield from _messages_of(feed, source, options, imported_at)
+        except SourceError as error:
+            broken.append(error)
+
+
+def _messages_of(
+    feed: Feed, source: Source, options: Options, imported_at: int
+) -> Iterator[Message]:
+    if options.per_event:
+        messages = event_messages(feed, source, imported_at)
+    else:
+        chunk_rows = settings().chunk_rows
+        rows = min(chunk_rows, max(1, int(options.rate or chunk_rows)))
+        messages = bulk_messages(feed, source, imported_at, rows)
+    return with_manifest(feed, source, imported_at, messages)
 
 
 def _paced(messages: Iterator[Message], rate: float | None) -> Iterator[Message]:

@@ -179,6 +179,23 @@ def test_a_mistake_is_told_in_the_last_line(
     assert said in done.stderr.splitlines()[-1]
 
 
+def test_a_broken_file_is_named_at_the_end_and_keeps_no_other_back(
+    database: Database, consumer: Consumer, lake: Path, tmp_path: Path
+) -> None:
+    assert consumer
+    first, second = sorted(lake.iterdir())
+    (lake / "2019-02-14.tsv").write_bytes(b"")
+    (lake / "2019-02-17.tsv").write_text("a\tb\n1\t2\n")
+    done = run_lake(lake, tmp_path)
+    assert done.returncode == 2
+    assert tables(database) == expected(first, second)
+    one, other = done.stderr.splitlines()[-2:]
+    assert one == f"error: {lake}/2019-02-14.tsv: the file is empty, not even a header"
+    assert other.startswith(f"error: {lake}/2019-02-17.tsv, line 1: ")
+    again = run_lake(lake, tmp_path)
+    assert again.returncode == 2 and "4 files, 2 in already" in again.stdout
+
+
 def test_a_lake_whose_days_have_been_pruned_is_left_as_it_is(
     database: Database, consumer: Consumer, tmp_path: Path
 ) -> None:
