@@ -8,9 +8,10 @@ from pydantic_core import from_json
 
 from consumer.blocks import Block, block_of_columns
 from consumer.decoders import is_cloudevent
-from feeds.core.columns import cut, read_columns
+from feeds.core.columns import cut, object_columns, read_columns
 from feeds.core.declaration import Feed
 from feeds.core.records import FIELD_END, ROW_END
+from feeds.core.rows import to_json
 from warehouse.message import IMPORTED_AT, JSON, SOURCE, Delivery
 
 _FIELD_END = FIELD_END.decode()
@@ -63,6 +64,7 @@ def _texts(
 ) -> Iterable[tuple[Delivery, bytes, bytes | None]]:
     """Each event's id and fields, these as text that columns can read, or None."""
     names = frozenset(feed.header)
+    objects = object_columns(feed)
     for delivery in deliveries:
         event_id = _event_id(delivery.message_id or "")
         text = None
@@ -70,6 +72,9 @@ def _texts(
             event = from_json(delivery.body)
             if event_id is not None and isinstance(event, dict) and event.keys() <= names:
                 values = ["" if v is None else v for v in map(event.get, feed.header)]
+                for place in objects:
+                    if isinstance(values[place], dict):
+                        values[place] = to_json(values[place]).decode()
                 text = _FIELD_END.join(values).encode()
                 if text.count(FIELD_END) >= len(names) or ROW_END in text or b"\0" in text:
                     text = None

@@ -50,8 +50,9 @@ def _run() -> None:
     last = parse_date(arguments.last) if arguments.last else None
     files = daily_files(arguments.source, first, last)
     with connect(database_url(), "article-lake", ETL) as connection:
-        new = unfinished(connection, files)
-        print(f"{arguments.source}: {len(files):,} files, {len(files) - len(new):,} in already")
+        new = files if arguments.again else unfinished(connection, files)
+        left_out = len(files) - len(new)
+        print(f"{arguments.source}: {len(files):,} files, {left_out:,} in already")
         published = _publish(new)
         for etl in ETLS:
             _refresh(connection, etl)
@@ -76,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--from", dest="first", metavar="DATE", help="first day's file")
     parser.add_argument("--to", dest="last", metavar="DATE", help="last day's file, included")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="read the files that are in as well; adds nothing twice",
+    )
     parser.add_argument(
         "--reports",
         default=_REPORTS,

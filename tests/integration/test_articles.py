@@ -70,6 +70,7 @@ def test_the_sample_equals_the_oracle_and_a_second_run_changes_nothing(
     assert tables(database) == expected(*sorted(LAKE.iterdir()))
     before = tables(database), database.rows("SELECT xmin FROM reports.article_performance")
     pictures = [path.read_bytes() for path in sorted((tmp_path / "reports").iterdir())]
+    assert "1,600 already there" in run_lake(LAKE, tmp_path, "--again").stdout
     again = run_lake(LAKE, tmp_path)
     assert again.returncode == 0, again.stderr
     assert "2 files, 2 in already" in again.stdout

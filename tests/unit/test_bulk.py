@@ -224,6 +224,31 @@ def test_single_events_read_together_are_what_they_are_alone(bodies: list[bytes]
         assert without_import(row) == without_import(other[0][event_id])
 
 
+ODD_VALUES: list[object] = ["a", "\x00", "\\", 1, None, ["a"], {}]
+
+
+@pytest.mark.parametrize(
+    "attributes", [*ODD_OBJECTS, "", None, 7, *({"id": value} for value in ODD_VALUES)]
+)
+def test_attributes_of_single_events_are_judged_alike(attributes: object) -> None:
+    event = {"TIMESTAMP": "2019-02-15 03:07:03.662 +0000", "EVENT_NAME": "article_viewed"}
+    body = json.dumps(event | {"ATTRIBUTES": attributes}).encode()
+    good = json.dumps(event | {"ATTRIBUTES": {"id": "é"}}).encode()
+    deliveries = [
+        Delivery(1, tag, JSON, text, {}, "article_events", str(uuid.UUID(int=tag)))
+        for tag, text in enumerate([body, *[good] * 8])
+    ]
+    together = unpack_all(deliveries, FEEDS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "_FEW", 10**9)
+        alone = unpack_all(deliveries, FEEDS)
+    assert len(together) < len(alone) == 9
+    one, other = verdicts(together), verdicts(alone)
+    assert one[1] == other[1] and one[0].keys() == other[0].keys()
+    for event_id, row in one[0].items():
+        assert without_import(row) == without_import(other[0][event_id])
+
+
 def without_import(row: tuple[object, ...]) -> tuple[object, ...]:
     """A row without imported_at, which is now."""
     place = COLUMNS.index("imported_at")
