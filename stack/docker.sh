@@ -49,7 +49,7 @@ spark_up() {
   # shellcheck disable=SC2086
   quietly "the cluster did not start" $COMPOSE --profile spark up -d spark-worker
   echo "spark://spark-master:7077"
-  echo "main.py on it: $COMPOSE -p $COMPOSE_PROJECT_NAME run --rm spark python main.py … --engine spark --master …" >&2
+  echo "main.py on it: IMAGE_TAG=$IMAGE_TAG $COMPOSE -p $COMPOSE_PROJECT_NAME run --rm spark python main.py … --engine spark --master …" >&2
 }
 
 spark_down() {
