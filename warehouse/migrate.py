@@ -8,14 +8,14 @@ from yoyo.backends import DatabaseBackend
 from warehouse.entry import run_command
 from warehouse.postgres import connect, translated_errors, wait_for
 from warehouse.queries import SQL
-from warehouse.settings import settings
+from warehouse.settings import database_url
 
 _LOCK = 7_236_110_264  # any number, the same for all who migrate
 
 
 def main() -> None:
     """Run the command line."""
-    run_command(lambda: print(describe(migrate(settings().database_url))))
+    run_command(lambda: print(describe(migrate(database_url()))))
 
 
 def migrate(url: object, patience: float = 60) -> list[str]:

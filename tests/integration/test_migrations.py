@@ -95,3 +95,9 @@ def test_without_a_schema_the_etls_say_what_to_do(fresh_url: str) -> None:
     result = run("etls", "run", "users_dim", "--date", "2020-12-05", DATABASE_URL=fresh_url)
     assert result.returncode == 1
     assert "run make setup" in result.stderr
+
+
+def test_migrating_needs_the_database_alone(fresh_url: str) -> None:
+    result = run("warehouse.migrate", DATABASE_URL=fresh_url, RABBITMQ_URL="")
+    assert result.returncode == 0, result.stderr
+    assert "migrations applied" in result.stdout

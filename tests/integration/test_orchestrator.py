@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from etls.aggregates.catalogue import AGGREGATES
 from etls.answers.catalogue import ANSWERS
 from etls.catalogue import ETLS
 from orchestrator.assets import dated_assets
-from orchestrator.definitions import defs, stale_dates
+from orchestrator.definitions import defs, every_night, stale_dates
 from orchestrator.notify import tell_of_failures
 from orchestrator.settings import settings
 from tests.builders import SAMPLES
@@ -135,6 +136,13 @@ def test_stale_dates_are_asked_for_once(imported: Database) -> None:
     )
     late = asked()
     assert len(late) == 2 and not {r.run_key for r in late} & {r.run_key for r in first}
+
+
+def test_every_night_the_day_before_is_run() -> None:
+    at = datetime(2020, 12, 6, 1, tzinfo=timezone.utc)
+    with dg.build_schedule_context(scheduled_execution_time=at) as context:
+        asked = every_night(context)
+    assert isinstance(asked, dg.RunRequest) and asked.partition_key == DAY
 
 
 @contextmanager
