@@ -11,60 +11,69 @@
 
 SET LOCAL work_mem = '128MB';
 SET LOCAL jit = off;
+SET LOCAL default_statistics_target = 10;
 
 -- Keeps autovacuum away: it would count as none the rows that this transaction has yet to commit,
 -- and what joins them later would be planned for none.
 LOCK TABLE crm.users_dim_valid, crm.users_dim_past, crm.user_repeats IN SHARE UPDATE EXCLUSIVE MODE;
 
--- The users whose events are looked at, with their valid versions. Where all of a processed date is
--- done again nothing is taken for granted, so a user without a valid version may have past ones.
+-- The users whose events are looked at and who are known already, with their valid versions.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
-WITH again AS (
-    SELECT :'since' = '' AND EXISTS (
-        SELECT
-        FROM meta.etl_runs
-        WHERE etl = 'users_dim'
-            AND status = 'succeeded'
-            AND import_date BETWEEN :'first_date'::date AND :'last_date'::date
-    ) AS is_so
-)
 SELECT
-    users.id,
-    valid.event_sk,
-    valid.username,
-    valid.user_email,
-    valid.user_type,
-    valid.organization_name,
-    valid.plan_name,
-    COALESCE(
-        valid.valid_from, CASE WHEN (SELECT is_so FROM again) THEN 'infinity'::timestamptz END
-    ) AS valid_from,
-    valid.is_deleted,
-    valid.ctid AS row_at,
-    (SELECT is_so FROM again) AS is_again
-FROM (
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    is_deleted, ctid AS row_at
+FROM crm.users_dim_valid
+WHERE id IN (
     SELECT id
     FROM raw.user_events
     WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
         AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+);
+
+-- Where all of a processed date is done again nothing is taken for granted: who was known on the
+-- dates may have lost his events, and who has no valid version may have past ones.
+INSERT INTO touched
+SELECT
+    valid.event_sk, known.id, valid.username, valid.user_email, valid.user_type,
+    valid.organization_name, valid.plan_name, COALESCE(valid.valid_from, 'infinity'),
+    valid.is_deleted, valid.ctid
+FROM (
+    SELECT id
+    FROM raw.user_events
+    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
     UNION
     SELECT id
     FROM crm.users_dim
-    WHERE :'since' = ''
-        AND (SELECT is_so FROM again)
-        AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
     UNION
     SELECT id
     FROM crm.user_repeats
-    WHERE :'since' = ''
-        AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-) AS users
-LEFT JOIN crm.users_dim_valid AS valid ON valid.id = users.id;
+) AS known
+LEFT JOIN crm.users_dim_valid AS valid ON valid.id = known.id
+WHERE :'since' = ''
+    AND EXISTS (
+        SELECT
+        FROM meta.etl_runs
+        WHERE etl = 'users_dim'
+            AND status = 'succeeded'
+            AND import_date BETWEEN :'first_date'::date AND :'last_date'::date
+    )
+    AND known.id NOT IN (SELECT id FROM touched);
 
 ANALYZE touched (id, valid_from);
+
+-- Those of them who have been seen on the dates, or after them: none on a new day.
+CREATE TEMPORARY TABLE seen ON COMMIT DROP AS
+SELECT *
+FROM touched
+WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC';
+
+ANALYZE seen (id, valid_from);
 
 -- The first event after the dates, whether it opened a version, and the first version after them.
 CREATE TEMPORARY TABLE following ON COMMIT DROP AS
@@ -75,7 +84,7 @@ SELECT
 FROM touched
 LEFT JOIN LATERAL (
     (
-        SELECT past.*, 'past' AS lies_in, past.ctid AS row_at
+        SELECT past.*, past.ctid AS row_at
         FROM crm.users_dim_past AS past
         WHERE past.id = touched.id
             AND past.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
@@ -86,7 +95,7 @@ LEFT JOIN LATERAL (
     SELECT
         touched.event_sk, touched.id, touched.username, touched.user_email, touched.user_type,
         touched.organization_name, touched.plan_name, touched.valid_from, NULL, true,
-        touched.is_deleted, 'valid', touched.row_at
+        touched.is_deleted, touched.row_at
     WHERE touched.row_at IS NOT NULL AND touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
     ORDER BY valid_from
     LIMIT 1
@@ -95,7 +104,7 @@ CROSS JOIN LATERAL (
     (
         SELECT
             event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-            is_deleted, false AS is_version, NULL AS lies_in, NULL::tid AS row_at
+            is_deleted, false AS is_version, NULL::tid AS row_at
         FROM crm.user_repeats
         WHERE user_repeats.id = touched.id
             AND user_repeats.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
@@ -106,7 +115,7 @@ CROSS JOIN LATERAL (
     SELECT
         version.event_sk, version.id, version.username, version.user_email, version.user_type,
         version.organization_name, version.plan_name, version.valid_from, version.is_deleted, true,
-        version.lies_in, version.row_at
+        version.row_at
     WHERE version.id IS NOT NULL
     ORDER BY valid_from
     LIMIT 1
@@ -115,56 +124,66 @@ WHERE touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
     OR (SELECT max(valid_from) FROM crm.user_repeats) >= (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
 -- The users' events from the version before the dates to the event after them: versions, with their
--- ends, and repeats. The chain ends where it meets the versions that stay as they are.
+-- ends, and repeats. The chain ends where it meets the versions that stay as they are. What has been
+-- a version until now has its place, row_at, and a past one its old end.
 CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
 WITH events AS (
-    SELECT
-        event_id AS event_sk,
-        id,
-        username,
-        user_email,
-        user_type,
-        organization_name,
-        plan_name,
-        received_at AS valid_from,
-        event_type = 'User Deleted' AS is_deleted,
-        array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
-        imported_at,
-        line,
-        'inside' AS place,
-        NULL AS lies_in,
-        NULL::tid AS row_at,
-        NULL::timestamptz AS old_end
-    FROM raw.user_events
-    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-        AND (:'since' = '' OR id IN (SELECT id FROM touched))
+    (
+        SELECT
+            event_id AS event_sk,
+            id,
+            username,
+            user_email,
+            user_type,
+            organization_name,
+            plan_name,
+            received_at AS valid_from,
+            event_type = 'User Deleted' AS is_deleted,
+            array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
+            imported_at,
+            line,
+            NULL::tid AS row_at,
+            NULL::timestamptz AS old_end
+        FROM raw.user_events
+        WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+            AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+            AND (
+                :'since' = ''
+                OR id IN (
+                    SELECT id
+                    FROM raw.user_events
+                    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
+                        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+                        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+                )
+            )
+        ORDER BY  -- as below: so parallel workers can sort the most of it
+            id COLLATE "C", valid_from DESC, rank DESC, imported_at DESC, line DESC, event_sk DESC
+    )
     UNION ALL
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, is_deleted, 0, NULL, NULL, 'before', 'valid', row_at, NULL
+        valid_from, is_deleted, 0, NULL, NULL, row_at, NULL
     FROM touched
     WHERE valid_from < :'first_date'::date AT TIME ZONE 'UTC'
     UNION ALL
     SELECT
         past.event_sk, past.id, past.username, past.user_email, past.user_type,
         past.organization_name, past.plan_name, past.valid_from, past.is_deleted, 0, NULL, NULL,
-        'before', 'past', past.row_at, past.valid_to
-    FROM touched
+        past.row_at, past.valid_to
+    FROM seen
     CROSS JOIN LATERAL (
         SELECT *, ctid AS row_at
         FROM crm.users_dim_past
-        WHERE users_dim_past.id = touched.id
+        WHERE users_dim_past.id = seen.id
             AND users_dim_past.valid_from < :'first_date'::date AT TIME ZONE 'UTC'
         ORDER BY users_dim_past.valid_from DESC
         LIMIT 1
     ) AS past
-    WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
     UNION ALL
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name,
-        valid_from, is_deleted, 0, NULL, NULL, 'after', lies_in, row_at,
-        CASE WHEN is_version THEN version_end END
+        valid_from, is_deleted, 0, NULL, NULL, row_at, CASE WHEN is_version THEN version_end END
     FROM following
 ),
 winners AS (
@@ -211,8 +230,6 @@ SELECT
     linked.valid_from,
     linked.is_deleted,
     linked.is_version,
-    linked.place,
-    linked.lies_in,
     linked.row_at,
     linked.old_end,
     COALESCE(
@@ -225,23 +242,22 @@ LEFT JOIN following ON following.id = linked.id;
 -- First goes what is no version any more or ends elsewhere, then the valid versions take their new
 -- states, and at last the past ones come in: at no time do two overlap.
 DELETE FROM crm.users_dim_past AS old
-USING touched
-WHERE touched.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND old.id = touched.id
+USING seen
+WHERE old.id = seen.id
+    AND old.valid_to > :'first_date'::date AT TIME ZONE 'UTC'  -- follows, but has an index
     AND old.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
     AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
 DELETE FROM crm.users_dim_past AS old
 USING chain
-WHERE chain.lies_in = 'past'
+WHERE chain.old_end IS NOT NULL
     AND (NOT chain.is_version OR chain.valid_to <> chain.old_end OR chain.valid_to IS NULL)
     AND old.ctid = chain.row_at;
 
 DELETE FROM crm.users_dim_valid AS old
-USING touched
-WHERE touched.is_again
-    AND old.ctid = touched.row_at
-    AND NOT EXISTS (SELECT FROM chain WHERE chain.id = touched.id AND chain.is_version);
+USING seen
+WHERE old.ctid = seen.row_at
+    AND NOT EXISTS (SELECT FROM chain WHERE chain.id = seen.id AND chain.is_version);
 
 UPDATE crm.users_dim_valid AS old
 SET
@@ -257,7 +273,7 @@ FROM chain
 INNER JOIN touched ON touched.id = chain.id
 WHERE chain.is_version
     AND chain.valid_to IS NULL
-    AND chain.lies_in IS DISTINCT FROM 'valid'
+    AND (chain.row_at IS NULL OR chain.old_end IS NOT NULL)  -- not what it is already
     AND old.ctid = touched.row_at;
 
 INSERT INTO crm.users_dim_valid (
@@ -265,11 +281,12 @@ INSERT INTO crm.users_dim_valid (
     valid_from, valid_to, is_valid, is_deleted
 )
 SELECT
-    chain.event_sk, chain.id, chain.username, chain.user_email, chain.user_type,
-    chain.organization_name, chain.plan_name, chain.valid_from, NULL, true, chain.is_deleted
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from, NULL,
+    true, is_deleted
 FROM chain
-INNER JOIN touched ON touched.id = chain.id
-WHERE chain.is_version AND chain.valid_to IS NULL AND touched.row_at IS NULL;
+WHERE is_version
+    AND valid_to IS NULL
+    AND NOT EXISTS (SELECT FROM touched WHERE touched.id = chain.id AND touched.row_at IS NOT NULL);
 
 INSERT INTO crm.users_dim_past (
     event_sk, id, username, user_email, user_type, organization_name, plan_name,
@@ -281,7 +298,7 @@ SELECT
 FROM chain
 WHERE is_version
     AND valid_to IS NOT NULL
-    AND NOT (COALESCE(lies_in, '') = 'past' AND valid_to = old_end);
+    AND old_end IS DISTINCT FROM valid_to;  -- not what it is already
 
 DELETE FROM crm.user_repeats AS old
 USING touched
@@ -290,10 +307,9 @@ WHERE old.id = touched.id
     AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
 
 DELETE FROM crm.user_repeats AS old
-USING chain
-WHERE chain.place = 'after'
-    AND old.id = chain.id
-    AND old.valid_from = chain.valid_from;
+USING following
+WHERE old.id = following.id
+    AND old.valid_from = following.valid_from;
 
 INSERT INTO crm.user_repeats (
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
@@ -307,5 +323,7 @@ WHERE NOT is_version;
 
 SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
 FROM chain
-WHERE is_version AND place = 'inside'
+WHERE is_version
+    AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+    AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
 GROUP BY 1;
