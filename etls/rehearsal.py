@@ -39,7 +39,7 @@ def rehearse(connection: Connection, etl: Etl, dates: Sequence[date], *, full: b
 def _statements(cursor: Cursor, etl: Etl, span: Sequence[date], since: str) -> list[str]:
     parameters = {"first_date": span[0], "last_date": span[-1], "since": since}
     said = [f"\nsql/{etl.sql}.sql, {span[0]} to {span[-1]}"]
-    for statement in re.sub(r"--.*", "", query(etl.sql)).split(";\n"):
+    for statement in re.split(r";\s*\n", re.sub(r"--.*", "", query(etl.sql))):
         if not statement.strip():
             continue
         text = statement.strip()

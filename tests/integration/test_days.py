@@ -20,6 +20,7 @@ from warehouse.message import CSV
 from warehouse.postgres import INGEST, connect
 
 DAY = "2020-12-06"
+NEXT_DAY = "2020-12-07"
 INSERT = (
     "INSERT INTO raw.user_events (event_id, id, event_type, received_at, imported_at, line)"
     " VALUES (gen_random_uuid(), %s, 'User Updated', %s, now(), 1)"
@@ -171,6 +172,38 @@ def test_a_broken_check_fails_the_run_and_keeps_nothing(
     assert "the total is the number of events in raw: 1 times not" in result.stderr
     assert database.count("reports.user_events_daily") == 0
     assert database.rows("SELECT status FROM meta.etl_runs") == [("failed",)]
+
+
+@pytest.mark.parametrize(
+    ("end", "broken"),
+    [
+        ("NEW.valid_to + INTERVAL '1 minute'", "where a version ends the next one begins"),
+        ("NEW.valid_to - INTERVAL '1 minute'", "where a version ends the next one begins"),
+        ("NEW.valid_from + INTERVAL '1 minute'", "where a version begins the one before ends"),
+        ("NEW.valid_to + INTERVAL '1 week'", "where a version begins the one before ends"),
+    ],
+    ids=["an overlap", "a gap", "a gap from an earlier date on", "an overlap with a later date"],
+)
+def test_a_run_that_would_leave_a_gap_or_an_overlap_fails(
+    tables: RawTables, database: Database, end: str, broken: str
+) -> None:
+    store(tables, UserEvent(received_at=f"{DAY} 10:00:00", user_email="old@example.com"))
+    etl("run", "users_dim", "--date", DAY)
+    store(tables, UserEvent(received_at=f"{NEXT_DAY} 10:00:00", user_email="new@example.com"))
+    before = database.rows("SELECT * FROM crm.users_dim")
+    database.rows(
+        "CREATE FUNCTION swindle() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN NEW.valid_to := {end}; RETURN NEW; END $$;"
+        "CREATE TRIGGER swindle BEFORE INSERT ON crm.users_dim_past"
+        " FOR EACH ROW EXECUTE FUNCTION swindle()"
+    )
+    try:
+        result = run("etls", "run", "users_dim", "--date", NEXT_DAY)
+    finally:
+        database.rows("DROP FUNCTION swindle CASCADE")
+    assert result.returncode == 1
+    assert f"{broken}: 1 times not" in result.stderr
+    assert database.rows("SELECT * FROM crm.users_dim") == before
 
 
 def test_checks_are_stored_with_the_run(tables: RawTables, database: Database) -> None:
