@@ -26,8 +26,8 @@ FROM crm.users_dim_valid
 WHERE id IN (
     SELECT id
     FROM raw.user_events
-    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
 );
 
@@ -41,18 +41,18 @@ SELECT
 FROM (
     SELECT id
     FROM raw.user_events
-    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     UNION
     SELECT id
     FROM crm.users_dim
-    WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     UNION
     SELECT id
     FROM crm.user_repeats
-    WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
 ) AS known
 LEFT JOIN crm.users_dim_valid AS valid ON valid.id = known.id
 WHERE :'since' = ''
@@ -71,7 +71,7 @@ ANALYZE touched (id, valid_from);
 CREATE TEMPORARY TABLE seen ON COMMIT DROP AS
 SELECT *
 FROM touched
-WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC';
+WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC';
 
 ANALYZE seen (id, valid_from);
 
@@ -87,7 +87,7 @@ LEFT JOIN LATERAL (
         SELECT past.*, past.ctid AS row_at
         FROM crm.users_dim_past AS past
         WHERE past.id = touched.id
-            AND past.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+            AND past.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         ORDER BY past.valid_from
         LIMIT 1
     )
@@ -96,10 +96,12 @@ LEFT JOIN LATERAL (
         touched.event_sk, touched.id, touched.username, touched.user_email, touched.user_type,
         touched.organization_name, touched.plan_name, touched.valid_from, NULL, true,
         touched.is_deleted, touched.row_at
-    WHERE touched.row_at IS NOT NULL AND touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE touched.row_at IS NOT NULL
+        AND touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     ORDER BY valid_from
     LIMIT 1
-) AS version ON touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+) AS version
+    ON touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
 CROSS JOIN LATERAL (
     (
         SELECT
@@ -107,7 +109,7 @@ CROSS JOIN LATERAL (
             is_deleted, false AS is_version, NULL::tid AS row_at
         FROM crm.user_repeats
         WHERE user_repeats.id = touched.id
-            AND user_repeats.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+            AND user_repeats.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         ORDER BY user_repeats.valid_from
         LIMIT 1
     )
@@ -120,8 +122,9 @@ CROSS JOIN LATERAL (
     ORDER BY valid_from
     LIMIT 1
 ) AS event
-WHERE touched.valid_from >= (:'last_date'::date + 1) AT TIME ZONE 'UTC'
-    OR (SELECT max(valid_from) FROM crm.user_repeats) >= (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+WHERE touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    OR (SELECT max(valid_from) FROM crm.user_repeats)
+    >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC';
 
 -- The users' events from the version before the dates to the event after them: versions, with their
 -- ends, and repeats. The chain ends where it meets the versions that stay as they are. What has been
@@ -139,21 +142,23 @@ WITH events AS (
             plan_name,
             received_at AS valid_from,
             event_type = 'User Deleted' AS is_deleted,
-            array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
+            array_position(
+                ARRAY['User Created', 'User Updated', 'User Deleted'], event_type
+            ) AS rank,
             imported_at,
             line,
             NULL::tid AS row_at,
             NULL::timestamptz AS old_end
         FROM raw.user_events
-        WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-            AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
             AND (
                 :'since' = ''
                 OR id IN (
                     SELECT id
                     FROM raw.user_events
-                    WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-                        AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+                    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+                        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
                         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
                 )
             )
@@ -165,7 +170,7 @@ WITH events AS (
         event_sk, id, username, user_email, user_type, organization_name, plan_name,
         valid_from, is_deleted, 0, NULL, NULL, row_at, NULL
     FROM touched
-    WHERE valid_from < :'first_date'::date AT TIME ZONE 'UTC'
+    WHERE valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
     UNION ALL
     SELECT
         past.event_sk, past.id, past.username, past.user_email, past.user_type,
@@ -176,7 +181,7 @@ WITH events AS (
         SELECT *, ctid AS row_at
         FROM crm.users_dim_past
         WHERE users_dim_past.id = seen.id
-            AND users_dim_past.valid_from < :'first_date'::date AT TIME ZONE 'UTC'
+            AND users_dim_past.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
         ORDER BY users_dim_past.valid_from DESC
         LIMIT 1
     ) AS past
@@ -243,10 +248,16 @@ LEFT JOIN following ON following.id = linked.id;
 -- states, and at last the past ones come in: at no time do two overlap.
 DELETE FROM crm.users_dim_past AS old
 USING seen
-WHERE old.id = seen.id
-    AND old.valid_to > :'first_date'::date AT TIME ZONE 'UTC'  -- follows, but has an index
-    AND old.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+CROSS JOIN LATERAL (
+    SELECT ctid AS row_at
+    FROM crm.users_dim_past
+    WHERE users_dim_past.id = seen.id
+        AND users_dim_past.valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND users_dim_past.valid_from
+            < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    OFFSET 0  -- a look into the index for each user, whatever the planner thinks
+) AS inside
+WHERE old.ctid = inside.row_at;
 
 DELETE FROM crm.users_dim_past AS old
 USING chain
@@ -298,13 +309,12 @@ SELECT
 FROM chain
 WHERE is_version
     AND valid_to IS NOT NULL
-    AND old_end IS DISTINCT FROM valid_to;  -- not what it is already
+    AND valid_to IS DISTINCT FROM old_end;
 
-DELETE FROM crm.user_repeats AS old
-USING touched
-WHERE old.id = touched.id
-    AND old.valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND old.valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC';
+DELETE FROM crm.user_repeats
+WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    AND (:'since' = '' OR id IN (SELECT id FROM touched));
 
 DELETE FROM crm.user_repeats AS old
 USING following
@@ -324,6 +334,6 @@ WHERE NOT is_version;
 SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
 FROM chain
 WHERE is_version
-    AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
 GROUP BY 1;

@@ -1,7 +1,7 @@
 -- What must hold after a run of crm.users_dim, on its dates; with :since, of the users who have new
--- events. Where all versions of a user begin at different instants, all but one end at different ones,
--- and each of these ends is a beginning, there are no gaps and no overlaps: so it is enough to look at
--- what begins and what ends on the dates.
+-- events. Where all versions of a user begin at different instants, all but one end at different
+-- ones, and each of these is the beginning of another, there is no gap and no overlap: so it is
+-- enough to look at what begins and what ends on the dates.
 -- Returns check_name, n_violations.
 
 SET LOCAL enable_partitionwise_aggregate = on;  -- the instants of a day are of that day alone
@@ -10,33 +10,38 @@ CREATE TEMPORARY TABLE new_users ON COMMIT DROP AS
 SELECT DISTINCT id
 FROM raw.user_events
 WHERE :'since' <> ''
-    AND received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-    AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot);
 
 WITH changed AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_past
-    WHERE valid_to >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         AND (
-            valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-            OR valid_to < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+            valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            OR valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         )
     UNION ALL
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_valid
-    WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
 ),
 examined AS (
     SELECT *
     FROM changed
     WHERE :'since' = ''
     UNION ALL
-    SELECT changed.*
+    SELECT found.*
     FROM new_users
-    INNER JOIN changed ON changed.id = new_users.id
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM changed
+        WHERE changed.id = new_users.id
+        OFFSET 0  -- a look into the index for each user, whatever the planner thinks
+    ) AS found
 ),
 neighbours AS (
     SELECT
@@ -48,7 +53,7 @@ neighbours AS (
 ),
 versions AS (
     SELECT
-        count(*) FILTER (WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC') AS n_begun,
+        count(*) FILTER (WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC') AS n_begun,
         count(*) FILTER (
             WHERE valid_to IS DISTINCT FROM COALESCE(
                 next_start,
@@ -61,7 +66,7 @@ versions AS (
         ) AS n_astray,
         count(*) FILTER (
             WHERE end_before IS NULL
-            AND valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
+            AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND EXISTS (
                 SELECT
                 FROM crm.users_dim_past AS earlier
@@ -75,8 +80,8 @@ events AS (
     FROM (
         SELECT
         FROM raw.user_events
-        WHERE received_at >= :'first_date'::date AT TIME ZONE 'UTC'
-            AND received_at < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+        WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
             AND (:'since' = '' OR id IN (SELECT id FROM new_users))
         GROUP BY id, received_at
     ) AS instants
@@ -84,8 +89,8 @@ events AS (
 repeats AS (
     SELECT count(*) AS n
     FROM crm.user_repeats
-    WHERE valid_from >= :'first_date'::date AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::date + 1) AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         AND (:'since' = '' OR id IN (SELECT id FROM new_users))
 )
 SELECT check_name, n_violations
