@@ -109,7 +109,8 @@ CROSS JOIN LATERAL (
             is_deleted, false AS is_version, NULL::tid AS row_at
         FROM crm.user_repeats
         WHERE user_repeats.id = touched.id
-            AND user_repeats.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND user_repeats.valid_from
+                >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         ORDER BY user_repeats.valid_from
         LIMIT 1
     )
@@ -158,7 +159,8 @@ WITH events AS (
                     SELECT id
                     FROM raw.user_events
                     WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-                        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                        AND received_at
+                            < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
                         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
                 )
             )

@@ -53,7 +53,9 @@ neighbours AS (
 ),
 versions AS (
     SELECT
-        count(*) FILTER (WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC') AS n_begun,
+        count(*) FILTER (
+            WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        ) AS n_begun,
         count(*) FILTER (
             WHERE valid_to IS DISTINCT FROM COALESCE(
                 next_start,
@@ -99,7 +101,10 @@ CROSS JOIN events
 CROSS JOIN repeats
 CROSS JOIN LATERAL (
     VALUES
-    ('every instant of a user in raw is a version or a repeat', abs(events.n - n_begun - repeats.n)),
+    (
+        'every instant of a user in raw is a version or a repeat',
+        abs(events.n - n_begun - repeats.n)
+    ),
     ('where a version ends the next one begins', n_astray),
     ('where a version begins the one before ends', n_without_end_before)
 ) AS checks (check_name, n_violations);
