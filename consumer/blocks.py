@@ -12,11 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
-from feeds.core.columns import Columns, Sheet, object_columns
+from feeds.core.columns import Columns, Sheet, object_columns, windows
 from feeds.core.declaration import Feed
 from feeds.core.rows import VARIANT_OCTET, VERSION_OCTET, Accepted, Row, identity_seed
 from warehouse.copy_format import EPOCH, JSONB_VERSION, encode_row, instant_to_number
@@ -235,5 +234,4 @@ def _big_endian(values: NDArray[Any], form: str = "") -> NDArray[np.uint8]:
 def _write(out: NDArray[np.uint8], places: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
     """Write rows of bytes, each at its place."""
     width = rows.shape[1]
-    windows = as_strided(out, (len(out) - width + 1, width), (1, 1), writeable=True)
-    windows[places] = rows
+    windows(out, width)[places] = np.ascontiguousarray(rows).view(f"V{width}").ravel()

@@ -50,15 +50,16 @@ def with_manifest(
     feed: Feed, source: Source, imported_at: int, messages: Iterator[Message]
 ) -> Iterator[Message]:
     """The same messages, and at last one that says how many they were, for audits."""
-    count, rows, line = 0, 0, 0
+    count, rows = 0, 0
+    message: Message | None = None
     broken: SourceError | None = None
     try:
         for message in messages:
             count, rows = count + 1, rows + message.rows
-            line = int(message.headers[FIRST_LINE]) + lines_in(message) - 1
             yield message
     except SourceError as error:
         broken = error
+    line = int(message.headers[FIRST_LINE]) + lines_in(message) - 1 if message else 0
     manifest = Manifest(
         n_messages=count,
         n_rows=rows,

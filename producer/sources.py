@@ -20,7 +20,7 @@ from warehouse.message import CSV, NDJSON
 
 MAX_LINE_BYTES = 8 * 2**20  # RabbitMQ 4 takes messages up to 16 MiB
 KEPT_OF_LONGER = 1000  # bytes of a longer line, so that a person recognises it
-_BLOCK_BYTES = 512 * 1024  # read at once; what of it are whole records becomes a chunk
+_BLOCK_BYTES = 1024 * 1024  # read at once; what of it are whole records becomes a chunk
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"

@@ -12,11 +12,12 @@ from warehouse.errors import WarehouseError
 from warehouse.postgres import connect
 
 # As docker-compose.yml has them. A day's run touches the pages of its users, wherever they are, and
-# the log gets each of these whole, once after every checkpoint; a query of a whole raw table locks
-# each of its days.
+# the log gets each of these whole, once after every checkpoint; its files are used again, not made
+# anew; a query of a whole raw table locks each of its days.
 _TUNING = {
     "shared_buffers": "512MB",
     "max_wal_size": "2GB",
+    "min_wal_size": "1GB",
     "wal_compression": "lz4",
     "max_locks_per_transaction": "1024",
 }

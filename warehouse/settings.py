@@ -101,9 +101,9 @@ class Settings(_DatabaseSettings):
 
     rabbitmq_url: AmqpDsn
 
-    chunk_rows: int = Field(default=5000, ge=1, le=100_000)  # rows of a bulk message
+    chunk_rows: int = Field(default=10_000, ge=1, le=100_000)  # rows of a bulk message
     window_messages: int = Field(default=32, ge=1, le=10_000)  # on their way at once, bulk
-    batch_bytes: int = Field(default=3_000_000, ge=1)  # of messages in one transaction, about
+    batch_bytes: int = Field(default=4_000_000, ge=1)  # of messages in one transaction, about
     batch_linger_ms: int = Field(default=20, ge=0, le=150)  # wait for more before writing
     prefetch: int = Field(default=500, ge=1, le=2000)  # unacknowledged messages of a consumer
     patience_seconds: float = Field(default=60, gt=0)  # for a service that is away

@@ -13,7 +13,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,6 +27,12 @@ _SHORT = 32  # bytes of a value that is worth remembering
 _ZERO = ord("0")
 
 
+def windows(buffer: NDArray[np.uint8], width: int) -> NDArray[np.void]:
+    """The bytes from each place of a buffer on, as one value of so many bytes each: numpy moves
+    these at twice the speed of rows of single bytes."""
+    return np.ndarray((len(buffer) - width + 1,), f"V{width}", buffer, strides=(1,))
+
+
 @dataclass(frozen=True)
 class Sheet:
     """Fields as places in a buffer of bytes, a row of ``starts`` and ``lengths`` for each row."""
@@ -38,16 +43,15 @@ class Sheet:
 
     def heads(self, column: int, width: int) -> NDArray[np.uint8]:
         """The first ``width`` bytes of each field, and of what follows where it is shorter."""
-        found: NDArray[np.uint8] = sliding_window_view(self.buffer, width)[self.starts[:, column]]
-        return found
+        return self._of_width(width, self.starts[:, column])
 
     def tails(self, column: int, width: int) -> NDArray[np.uint8]:
         """The last ``width`` bytes of each field, and of what precedes it where it is shorter."""
         ends = self.starts[:, column] + self.lengths[:, column]
-        found: NDArray[np.uint8] = sliding_window_view(self.buffer, width)[
-            np.maximum(ends - width, 0)
-        ]
-        return found
+        return self._of_width(width, np.maximum(ends - width, 0))
+
+    def _of_width(self, width: int, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return windows(self.buffer, width)[places].view(np.uint8).reshape(-1, width)
 
 
 @dataclass(frozen=True)
@@ -167,10 +171,11 @@ def _read_texts(sheet: Sheet, _column: int) -> tuple[Mask, None]:
 
 def _read_literals(allowed: Sequence[str], sheet: Sheet, column: int) -> tuple[Mask, None]:
     good = np.zeros(len(sheet.starts), bool)
-    for text in allowed:
-        value = text.encode()
-        heads = sheet.heads(column, len(value)).view(f"S{len(value)}").ravel()
-        good |= (sheet.lengths[:, column] == len(value)) & (heads == value)
+    values = [text.encode() for text in allowed]
+    for width in {len(value) for value in values}:
+        heads = sheet.heads(column, width).view(f"S{width}").ravel()
+        is_one = np.logical_or.reduce([heads == value for value in values if len(value) == width])
+        good |= (sheet.lengths[:, column] == width) & is_one
     return good, None
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -52,6 +53,24 @@ def etl(*arguments: str) -> list[str]:
     result = run("etls", *arguments)
     assert result.returncode == 0, result.stderr
     return [line.rsplit(" (", 1)[0] for line in result.stdout.splitlines()]
+
+
+def test_two_consumers_may_meet_a_new_day_at_once(tables: RawTables, database: Database) -> None:
+    assert tables
+    add_day = "SELECT raw.add_day('raw.user_events', %s)"
+    with (
+        ThreadPoolExecutor(1) as pool,
+        connect(os.environ["DATABASE_URL"], "first", INGEST) as first,
+        connect(os.environ["DATABASE_URL"], "second", INGEST) as second,
+        first.cursor() as one,
+        second.cursor() as other,
+    ):
+        one.execute(add_day, (DAY,))
+        waiting = pool.submit(other.execute, add_day, (DAY,))
+        eventually(lambda: database.rows("SELECT pid FROM pg_locks WHERE NOT granted") != [])
+        first.commit()
+        waiting.result()
+        assert other.fetchall() == [(True,)]
 
 
 def test_every_day_has_its_partition_and_absurd_days_share_one(

@@ -1,6 +1,9 @@
 """The link to a real broker: what it tells, and that it comes back."""
 
+import inspect
 import os
+
+from pika.adapters.utils import io_services_utils
 
 from tests.integration.conftest import Broker, eventually
 from warehouse.link_events import Confirmed, Event, Lost, Opened, Returned
@@ -81,3 +84,7 @@ def test_a_queue_of_another_kind_is_said_and_not_silently_used(broker: Broker) -
         lost = next_of(found, Lost)
         assert isinstance(lost, Lost) and "inequivalent arg" in lost.reason
     broker.empty()
+
+
+def test_pika_reads_at_once_what_it_is_told_to() -> None:
+    assert "recv(self._sock, self._MAX_RECV_BYTES)" in inspect.getsource(io_services_utils)

@@ -89,7 +89,7 @@ def test_blank_lines_count_as_lines_and_not_as_rows(tmp_path: Path) -> None:
 
 
 def test_a_message_is_closed_when_it_is_long_enough(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "a.csv", *[UserEvent(username="x" * 100_000)] * 12)
+    path = write_csv(tmp_path / "a.csv", *[UserEvent(username="x" * 200_000)] * 12)
     assert [message.rows for message in messages(path, "user_events")] == [5, 5, 2]
 
 

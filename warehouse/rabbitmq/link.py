@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 import pika
+from pika.adapters.utils import io_services_utils
 from pika.channel import Channel
 from pika.exceptions import AuthenticationError, ProbableAuthenticationError
 
@@ -27,7 +28,13 @@ from warehouse.rabbitmq.parameters import connection_parameters
 from warehouse.rabbitmq.topology import declare
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to connect
+_READ_BYTES = 256 * 1024
 _RECEIPTS_EXPIRE_MS = 3_600_000  # an abandoned import's receipts are dropped after an hour
+
+# pika reads 4 KiB at a time and at each copies what it has of the frame so far: a frame of 128 KiB
+# takes 32 reads and 2 MiB of copies. It has no setting for that.
+# pylint: disable-next=protected-access
+io_services_utils._AsyncTransportBase._MAX_RECV_BYTES = _READ_BYTES
 
 
 class _Unconfirmed:
