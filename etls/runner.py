@@ -188,7 +188,7 @@ def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | Non
     if mode == NOTHING_NEW:
         parameters["since"] = ""  # then all of it is examined
     else:
-        cursor.execute("SET LOCAL etl.is_checked = on")  # below: triggers need not do it too
+        cursor.execute("SET LOCAL etl.is_checked = on")  # below, so triggers need not
         cursor.execute(query(etl.sql), parameters)
         written = dict(cursor.fetchall())
     checks = passed_checks(cursor, etl, parameters)

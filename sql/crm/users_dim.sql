@@ -9,6 +9,7 @@
 --         and the result depends on which dates were processed, not on their order.
 -- Returns import_date, rows_written (versions opened) of each date.
 
+SET LOCAL timezone = 'UTC';
 SET LOCAL work_mem = '128MB';
 SET LOCAL jit = off;
 SET LOCAL default_statistics_target = 10;
@@ -16,6 +17,9 @@ SET LOCAL default_statistics_target = 10;
 -- Keeps autovacuum away: it would count as none the rows that this transaction has yet to commit,
 -- and what joins them later would be planned for none.
 LOCK TABLE crm.users_dim_valid, crm.users_dim_past, crm.user_repeats IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- A run that is checked, by users_dim_checks.sql, needs no trigger that looks at each row.
+SELECT crm.guard_overlaps(COALESCE(current_setting('etl.is_checked', true), 'off') <> 'on');
 
 -- The users whose events are looked at and who are known already, with their valid versions.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
@@ -194,7 +198,9 @@ WITH events AS (
     FROM following
 ),
 winners AS (
-    SELECT DISTINCT ON (id COLLATE "C", valid_from) *
+    SELECT DISTINCT ON (id COLLATE "C", valid_from)
+        event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+        is_deleted, row_at, old_end
     FROM events
     ORDER BY
         id COLLATE "C",
@@ -204,17 +210,18 @@ winners AS (
         line DESC,
         event_sk DESC
 ),
-compared AS (
+judged AS (
     SELECT
         *,
-        ROW(username, user_email, user_type, organization_name, plan_name, is_deleted) AS state,
-        lead(ROW(username, user_email, user_type, organization_name, plan_name, is_deleted))
-            OVER (PARTITION BY id COLLATE "C" ORDER BY valid_from DESC) AS state_before
+        lead(event_sk) OVER life IS NULL
+        OR (username, user_email, user_type, organization_name, plan_name, is_deleted)
+        IS DISTINCT FROM (
+            lead(username) OVER life, lead(user_email) OVER life, lead(user_type) OVER life,
+            lead(organization_name) OVER life, lead(plan_name) OVER life,
+            lead(is_deleted) OVER life
+        ) AS is_version
     FROM winners
-),
-judged AS (
-    SELECT *, state_before IS NULL OR state IS DISTINCT FROM state_before AS is_version
-    FROM compared
+    WINDOW life AS (PARTITION BY id COLLATE "C" ORDER BY valid_from DESC)
 ),
 linked AS (
     SELECT
@@ -263,7 +270,8 @@ WHERE old.ctid = inside.row_at;
 
 DELETE FROM crm.users_dim_past AS old
 USING chain
-WHERE chain.old_end IS NOT NULL
+WHERE EXISTS (SELECT FROM seen)  -- only these have past versions here
+    AND chain.old_end IS NOT NULL
     AND (NOT chain.is_version OR chain.valid_to <> chain.old_end OR chain.valid_to IS NULL)
     AND old.ctid = chain.row_at;
 
@@ -333,7 +341,9 @@ SELECT
 FROM chain
 WHERE NOT is_version;
 
-SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
+SELECT crm.guard_overlaps(true);
+
+SELECT valid_from::date AS import_date, count(*) AS rows_written
 FROM chain
 WHERE is_version
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'

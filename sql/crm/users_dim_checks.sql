@@ -42,6 +42,7 @@ examined AS (
         WHERE changed.id = new_users.id
         OFFSET 0  -- a look into the index for each user, whatever the planner thinks
     ) AS found
+    WHERE :'since' <> ''
 ),
 neighbours AS (
     SELECT
