@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
+import psycopg2
 import pytest
 
 from consumer.batch import unpack
@@ -223,6 +224,19 @@ def test_a_run_that_would_leave_a_gap_or_an_overlap_fails(
     assert result.returncode == 1
     assert f"{broken}: 1 times not" in result.stderr
     assert database.rows("SELECT * FROM crm.users_dim") == before
+
+
+def test_after_a_run_the_database_refuses_overlaps_whatever_somebody_claims(
+    tables: RawTables, database: Database
+) -> None:
+    store(tables, UserEvent(id="a", received_at=f"{DAY} 10:00:00"))
+    etl("run", "users_dim", "--date", DAY)
+    with pytest.raises(psycopg2.errors.ExclusionViolation):
+        database.rows(
+            "SET etl.is_checked = on;"
+            " INSERT INTO crm.users_dim (event_sk, id, valid_from, valid_to, is_valid, is_deleted)"
+            f" VALUES (gen_random_uuid(), 'a', '{DAY} 09:00+00', '{DAY} 11:00+00', false, false)"
+        )
 
 
 def test_checks_are_stored_with_the_run(tables: RawTables, database: Database) -> None:
