@@ -16,11 +16,15 @@ _DAYS = 30
 _EVENTS = (3_000_000 - days.USERS) // _DAYS
 _DBT = Path(sys.prefix) / "dbt" / "bin" / "dbt"
 
+# As crm.users_dim is, but for the trigger, which a checked run does without too.
 _TABLE_BY_HAND = """
-    CREATE TABLE crm.by_hand (LIKE crm.users_dim) PARTITION BY LIST (is_valid);
-    CREATE TABLE crm.by_hand_valid PARTITION OF crm.by_hand (PRIMARY KEY (id)) FOR VALUES IN (true);
+    CREATE TABLE crm.by_hand (LIKE crm.users_dim INCLUDING CONSTRAINTS)
+        PARTITION BY LIST (is_valid);
+    CREATE TABLE crm.by_hand_valid PARTITION OF crm.by_hand (PRIMARY KEY (id)) FOR VALUES IN (true)
+        WITH (fillfactor = 50);
     CREATE TABLE crm.by_hand_past PARTITION OF crm.by_hand (PRIMARY KEY (id, valid_from))
-        FOR VALUES IN (false)
+        FOR VALUES IN (false);
+    CREATE INDEX ON crm.by_hand_past USING brin (valid_to) WITH (pages_per_range = 32)
 """
 _BY_HAND = """
     INSERT INTO crm.by_hand (
@@ -136,7 +140,7 @@ def _measure_backfill() -> None:
     started = time.perf_counter()
     execute(f"SET work_mem = '128MB'; {_BY_HAND}")
     by_hand = time.perf_counter() - started
-    print(f"  one window query by hand, into the same kind of table {by_hand:6.2f}")
+    print(f"  one window query by hand, into a table of the same definition {by_hand:6.2f}")
     print(f"  the one to the other: {backfill / by_hand:.2f}")
     execute("DROP TABLE crm.by_hand")
 

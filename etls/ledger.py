@@ -13,6 +13,15 @@ FULL, NEW, NOTHING_NEW = "full", "new", "nothing new"
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What a run of an ETL on a date would be up against."""
+
+    import_date: date
+    n_bytes: int  # of its raw tables on that date
+    has_run: bool  # only what is new since may have to be done
+
+
+@dataclass(frozen=True)
 class Change:
     """What there is to do for an ETL on a date."""
 
@@ -54,6 +63,12 @@ class Standing:
             return f"{self.import_date}  the ETL has changed since its last run"
         last = f"{self.finished_at:%Y-%m-%d %H:%M}"
         return f"{self.import_date}  {self.n_new:,} new events since {last}"
+
+
+def outlooks(cursor: Cursor, etl: Etl, dates: Sequence[date]) -> list[Outlook]:
+    """What runs on these dates would be up against, at next to no cost."""
+    cursor.execute(query("meta/outlook"), _key(etl) | {"dates": list(dates)})
+    return [Outlook(*row) for row in cursor]
 
 
 def changes(cursor: Cursor, etl: Etl, dates: Sequence[date]) -> list[Change]:

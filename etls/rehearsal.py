@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from etls.catalogue import Etl
-from etls.ledger import changes
+from etls.ledger import changes, outlooks
 from etls.runner import spans
 from warehouse.postgres import Connection, Cursor, translated_errors
 from warehouse.queries import query
@@ -28,7 +28,7 @@ def rehearse(connection: Connection, etl: Etl, dates: Sequence[date], *, full: b
             )
             for change in found
         ]
-        for span in spans(found, full=full):
+        for span in spans(outlooks(cursor, etl, dates), full=full):
             cursor.execute("SAVEPOINT span")
             said += _statements(cursor, etl, span, since[span[0]] or "")
             cursor.execute("ROLLBACK TO SAVEPOINT span")

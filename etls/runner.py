@@ -13,7 +13,9 @@ from etls.ledger import (
     NOTHING_NEW,
     Change,
     Outcome,
+    Outlook,
     changes,
+    outlooks,
     pruned_before,
     record_failures,
     record_starts,
@@ -26,7 +28,7 @@ from warehouse.queries import query
 
 # What one transaction works on, unless a single date has more.
 _MOST_DATES = 31
-_MOST_EVENTS = 5_000_000
+_MOST_BYTES = 1_000_000_000  # of raw tables
 
 
 @dataclass(frozen=True)
@@ -105,26 +107,26 @@ def _spans(
                 f"the events before {first} have been pruned: what {etl.target} says of"
                 f" {min(dates)} stays as it is"
             )
-        found = changes(cursor, etl, dates)
+        found = outlooks(cursor, etl, dates)
     yield from spans(found, full=full)
 
 
-def spans(found: Iterable[Change], *, full: bool) -> Iterator[list[date]]:
+def spans(outlooks_of_dates: Iterable[Outlook], *, full: bool) -> Iterator[list[date]]:
     """The dates in the groups that one transaction works on each."""
     group: list[date] = []
-    n_events = 0
-    for change in found:
-        is_full = full or change.since is None
-        follows = group and change.import_date - group[-1] == timedelta(days=1)
-        fits = len(group) < _MOST_DATES and n_events + change.n_events <= _MOST_EVENTS
+    n_bytes = 0
+    for outlook in outlooks_of_dates:
+        is_full = full or not outlook.has_run
+        follows = group and outlook.import_date - group[-1] == timedelta(days=1)
+        fits = len(group) < _MOST_DATES and n_bytes + outlook.n_bytes <= _MOST_BYTES
         if group and not (is_full and follows and fits):
             yield group
-            group, n_events = [], 0
+            group, n_bytes = [], 0
         if is_full:
-            group.append(change.import_date)
-            n_events += change.n_events
+            group.append(outlook.import_date)
+            n_bytes += outlook.n_bytes
         else:
-            yield [change.import_date]
+            yield [outlook.import_date]
     if group:
         yield group
 

@@ -213,7 +213,7 @@ winners AS (
 judged AS (
     SELECT
         *,
-        lead(event_sk) OVER life IS NULL
+        lead(is_deleted) OVER life IS NULL
         OR (username, user_email, user_type, organization_name, plan_name, is_deleted)
         IS DISTINCT FROM (
             lead(username) OVER life, lead(user_email) OVER life, lead(user_type) OVER life,
@@ -234,24 +234,16 @@ linked AS (
     FROM judged
 )
 SELECT
-    linked.event_sk,
-    linked.id,
-    linked.username,
-    linked.user_email,
-    linked.user_type,
-    linked.organization_name,
-    linked.plan_name,
-    linked.valid_from,
-    linked.is_deleted,
-    linked.is_version,
-    linked.row_at,
-    linked.old_end,
-    COALESCE(
-        linked.next_start,
-        CASE WHEN following.is_version THEN following.version_end ELSE following.version_start END
-    ) AS valid_to
-FROM linked
-LEFT JOIN following ON following.id = linked.id;
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    is_deleted, is_version, row_at, old_end, next_start AS valid_to
+FROM linked;
+
+-- The last of them ends where the versions go on that stay as they are.
+UPDATE chain
+SET valid_to = CASE WHEN following.is_version THEN version_end ELSE version_start END
+FROM following
+WHERE chain.id = following.id
+    AND chain.valid_to IS NULL;
 
 -- First goes what is no version any more or ends elsewhere, then the valid versions take their new
 -- states, and at last the past ones come in: at no time do two overlap.
@@ -343,9 +335,19 @@ WHERE NOT is_version;
 
 SELECT crm.guard_overlaps(true);
 
+-- Where all was worked on, that is all versions of the dates: several processes can count these.
 SELECT valid_from::date AS import_date, count(*) AS rows_written
 FROM chain
-WHERE is_version
+WHERE :'since' <> ''
+    AND is_version
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+GROUP BY 1
+UNION ALL
+SELECT valid_from::date, count(*)
+FROM crm.users_dim
+WHERE :'since' = ''
+    AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)
 GROUP BY 1;

@@ -1,7 +1,8 @@
 -- What must hold after a run of crm.users_dim, on its dates; with :since, of the users who have new
--- events. Where all versions of a user begin at different instants, all but one end at different
--- ones, and each of these is the beginning of another, there is no gap and no overlap: so it is
--- enough to look at what begins and what ends on the dates.
+-- events. No version ends before it begins, the table makes sure. So if the ends of a user's versions
+-- are the beginnings of all but the first of them, there is no gap and no overlap: the last version
+-- can end at none of them, so the one before it ends where the last begins, and so on. Of what begins
+-- and ends on the dates it is enough to compare how many and their hashes.
 -- Returns check_name, n_violations.
 
 SET LOCAL enable_partitionwise_aggregate = on;  -- the instants of a day are of that day alone
@@ -44,39 +45,60 @@ examined AS (
     ) AS found
     WHERE :'since' <> ''
 ),
-neighbours AS (
+lives AS (
     SELECT
-        *,
-        lag(valid_to) OVER life AS end_before,
-        lead(valid_from) OVER life AS next_start
+        id,
+        count(*) FILTER (WHERE begins) AS n_begun,
+        count(*) FILTER (WHERE begins) - count(*) FILTER (WHERE ends) AS n_open,
+        bit_xor(
+            CASE WHEN begins THEN timestamp_hash_extended(valid_from AT TIME ZONE 'UTC', 0) ELSE 0 END
+            # CASE WHEN ends THEN timestamp_hash_extended(valid_to AT TIME ZONE 'UTC', 0) ELSE 0 END
+        ) AS unmatched,
+        min(valid_from) AS first_start,
+        max(valid_to) AS last_end
     FROM examined
-    WINDOW life AS (PARTITION BY id ORDER BY valid_from)
+    CROSS JOIN LATERAL (
+        SELECT
+            valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC' AS begins,
+            COALESCE(
+                valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC', false
+            ) AS ends
+    ) AS on_the_dates
+    GROUP BY id
 ),
 versions AS (
     SELECT
+        COALESCE(sum(n_begun), 0) AS n_begun,
         count(*) FILTER (
-            WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        ) AS n_begun,
-        count(*) FILTER (
-            WHERE valid_to IS DISTINCT FROM COALESCE(
-                next_start,
-                CASE WHEN valid_to IS NOT NULL THEN (
-                    SELECT min(later.valid_from)
-                    FROM crm.users_dim AS later
-                    WHERE later.id = neighbours.id AND later.valid_from > neighbours.valid_from
-                ) END
+            WHERE (n_open, unmatched) <> CASE
+                WHEN first_start >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+                    THEN (1::bigint, timestamp_hash_extended(first_start AT TIME ZONE 'UTC', 0))
+                ELSE (0::bigint, 0::bigint)
+            END
+            OR last_end >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND last_end IS DISTINCT FROM (
+                SELECT min(later.valid_from)
+                FROM crm.users_dim AS later
+                WHERE later.id = lives.id
+                    AND later.valid_from
+                        >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
             )
         ) AS n_astray,
         count(*) FILTER (
-            WHERE end_before IS NULL
-            AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            WHERE first_start >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            AND EXISTS (  -- on the first dates of all this spares a look for each user
+                SELECT
+                FROM crm.users_dim_past
+                WHERE valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+            )
             AND EXISTS (
                 SELECT
                 FROM crm.users_dim_past AS earlier
-                WHERE earlier.id = neighbours.id AND earlier.valid_from < neighbours.valid_from
+                WHERE earlier.id = lives.id
+                    AND earlier.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
             )
         ) AS n_without_end_before
-    FROM neighbours
+    FROM lives
 ),
 events AS (
     SELECT count(*) AS n

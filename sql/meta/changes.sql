@@ -22,7 +22,11 @@ counted AS (
         seen,
         last_runs.n_events AS n_before,
         sum(raw.count_new(input::regclass, import_date, NULL))::bigint AS n_events,
-        sum(raw.count_new(input::regclass, import_date, seen::pg_snapshot))::bigint AS n_new
+        sum(
+            CASE WHEN seen IS NOT NULL
+                THEN raw.count_new(input::regclass, import_date, seen::pg_snapshot)
+            END
+        )::bigint AS n_new
     FROM unnest(:'dates'::date[]) AS import_date
     LEFT JOIN last_runs USING (import_date)
     CROSS JOIN unnest(:'inputs'::text[]) AS input
@@ -31,7 +35,7 @@ counted AS (
 SELECT
     import_date,
     n_events,
-    n_new,
+    COALESCE(n_new, n_events) AS n_new,
     CASE WHEN n_events = n_before + n_new THEN seen END AS since
 FROM counted
 ORDER BY import_date;

@@ -6,7 +6,7 @@ import pytest
 
 from etls.catalogue import ETLS, etl_named
 from etls.dates import chosen_dates
-from etls.ledger import Change
+from etls.ledger import Outlook
 from etls.runner import spans
 from warehouse.errors import UsageError
 from warehouse.queries import SQL, query
@@ -49,29 +49,29 @@ def test_every_etl_has_its_sql_at_the_path_of_its_target() -> None:
         assert "%(first_date)s" in query(etl.checks)
 
 
-def change(day: int, since: str | None) -> Change:
-    return Change(date(2020, 12, day), n_events=1, n_new=1, since=since)
+def outlook(day: int, has_run: bool) -> Outlook:
+    return Outlook(date(2020, 12, day), 1, has_run)
 
 
 @pytest.mark.parametrize(
     ("found", "full", "expected"),
     [
         ([], False, []),
-        ([change(1, None), change(2, None), change(4, None)], False, [[1, 2], [4]]),
-        ([change(1, None), change(2, "x"), change(3, None)], False, [[1], [2], [3]]),
-        ([change(1, "x"), change(2, "x")], False, [[1], [2]]),
-        ([change(1, "x"), change(2, None), change(3, "x")], True, [[1, 2, 3]]),
+        ([outlook(1, False), outlook(2, False), outlook(4, False)], False, [[1, 2], [4]]),
+        ([outlook(1, False), outlook(2, True), outlook(3, False)], False, [[1], [2], [3]]),
+        ([outlook(1, True), outlook(2, True)], False, [[1], [2]]),
+        ([outlook(1, True), outlook(2, False), outlook(3, True)], True, [[1, 2, 3]]),
     ],
 )
 def test_dates_in_a_row_are_worked_on_together_where_all_has_to_be_done(
-    found: list[Change], full: bool, expected: list[list[int]]
+    found: list[Outlook], full: bool, expected: list[list[int]]
 ) -> None:
     assert [[day.day for day in span] for span in spans(found, full=full)] == expected
 
 
-@pytest.mark.parametrize(("n_events", "longest"), [(1, 31), (1_000_000, 5), (6_000_000, 1)])
-def test_a_transaction_works_on_no_more_than_it_can_hold(n_events: int, longest: int) -> None:
-    year = [Change(date(2020, 1, 1) + timedelta(days=n), n_events, 1, None) for n in range(366)]
+@pytest.mark.parametrize(("n_bytes", "longest"), [(1, 31), (200_000_000, 5), (2_000_000_000, 1)])
+def test_a_transaction_works_on_no_more_than_it_can_hold(n_bytes: int, longest: int) -> None:
+    year = [Outlook(date(2020, 1, 1) + timedelta(days=n), n_bytes, False) for n in range(366)]
     lengths = [len(span) for span in spans(year, full=False)]
     assert max(lengths) == longest and sum(lengths) == 366
 
