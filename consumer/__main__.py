@@ -1,5 +1,6 @@
 """``python -m consumer``: write the events of all feeds to their raw tables until told to stop."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -20,6 +21,11 @@ from warehouse.settings import settings, without_password
 
 _SWITCH_SECONDS = 0.001
 _STOP_SECONDS = 8.0  # for the batch in hand; Docker kills after 10
+
+# Of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT = 256 * 2**20  # bytes
+_LARGEST_SHARED = 32 * 2**20  # bytes, and the most that glibc allows
 
 
 def main() -> None:
@@ -47,10 +53,20 @@ def _consume() -> None:
     # Three threads share the interpreter: one decodes, the others mostly wait for sockets, and
     # must not wait for the default 5 ms each time they come back.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    _keep_freed_memory()
     with closing(RawTables(config.database_url)) as tables:
         service = Service(open_link, tables, queued, limits, Readiness(config.ready_file))
         stop_on_signals(service.stop)
         service.run()
+
+
+def _keep_freed_memory() -> None:
+    """Let the next batch have the last one's memory. By default glibc hands it back to the kernel,
+    and gets it again page by page, each of them cleared."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_SHARED)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:

@@ -93,6 +93,13 @@ def _examine_database(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Fin
                 f"{table} has its unique index on {', '.join(key)}",
                 f"without it events double: CREATE UNIQUE INDEX ON {table} ({', '.join(key)})",
             )
+        cursor.execute(query("ops/overlap_guard"))
+        ((guards,),) = cursor.fetchall()
+        yield _check(
+            guards,
+            "a trigger guards crm.users_dim against versions that overlap",
+            "between runs it is on: SELECT crm.guard_overlaps(true)",
+        )
 
 
 def _examine_server(cursor: Cursor) -> Iterator[Finding]:
@@ -101,7 +108,7 @@ def _examine_server(cursor: Cursor) -> Iterator[Finding]:
         cursor.fetchall()
     )
     yield _check(
-        13 <= version <= 18, f"PostgreSQL {version} is 13 to 18", "other versions are not tested"
+        14 <= version <= 18, f"PostgreSQL {version} is 14 to 18", "other versions are not tested"
     )
     yield _check(zone == "UTC", f"sessions are in {zone}", "a proxy between drops SET timezone")
     yield _check(encoding == "UTF8", f"the database is in {encoding}", "create it with UTF8")

@@ -335,10 +335,10 @@ WHERE NOT is_version;
 
 SELECT crm.guard_overlaps(true);
 
--- Where all was worked on, that is all versions of the dates: several processes can count these.
+-- Of many dates, of which all was worked on, it is sooner found in the table, by several processes.
 SELECT valid_from::date AS import_date, count(*) AS rows_written
 FROM chain
-WHERE :'since' <> ''
+WHERE (:'since' <> '' OR :'first_date' = :'last_date')
     AND is_version
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
@@ -346,7 +346,7 @@ GROUP BY 1
 UNION ALL
 SELECT valid_from::date, count(*)
 FROM crm.users_dim
-WHERE :'since' = ''
+WHERE NOT (:'since' <> '' OR :'first_date' = :'last_date')
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)

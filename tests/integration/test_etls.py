@@ -16,7 +16,7 @@ from consumer.batch import unpack
 from consumer.writer import RawTables
 from etls.catalogue import ETLS, Etl
 from etls.ledger import standings
-from etls.runner import Run, run_etl
+from etls.runner import CheckFailed, Run, passed_checks, run_etl
 from feeds import FEEDS
 from feeds.core.records import parse_header, split_records
 from feeds.core.rows import Accepted, read_records, validate
@@ -316,6 +316,47 @@ def test_tables_depend_on_which_dates_ran_and_not_on_how(
     if processed:
         warehouse.run(sorted(processed), full=True)
     assert warehouse.everything() == result, "whole again"
+
+
+@settings(
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    lives=LIVES,
+    accident=st.sampled_from(
+        [
+            "UPDATE crm.users_dim SET valid_to = valid_to + INTERVAL '1 hour'",
+            "UPDATE crm.users_dim SET valid_to = valid_to - INTERVAL '1 hour'",
+            "DELETE FROM crm.users_dim",
+        ]
+    ),
+    choice=st.integers(0, 11),
+)
+def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
+    shared_warehouse: Warehouse, lives: list[UserEvent], accident: str, choice: int
+) -> None:
+    warehouse = shared_warehouse.start_afresh()
+    warehouse.load(lives)
+    days = oracle.week(FIRST_DAY)
+    warehouse.run(days)
+    rows = warehouse.database.rows(
+        "SELECT id, valid_from, valid_to FROM crm.users_dim ORDER BY id, valid_from"
+    )
+    user, start, end = rows[choice % len(rows)]
+    dates = {"first_date": days[0], "last_date": days[-1], "since": ""}
+    with warehouse.database.connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT crm.guard_overlaps(false)")
+        try:
+            cursor.execute(f"{accident} WHERE id = %s AND valid_from = %s", (user, start))
+            if accident.startswith("UPDATE") and end is None:  # there is no end to move
+                passed_checks(cursor, USERS_DIM, dates)
+            else:
+                with pytest.raises(CheckFailed):
+                    passed_checks(cursor, USERS_DIM, dates)
+        finally:
+            cursor.execute("ROLLBACK")
 
 
 def version(start: str, end: str | None, *, valid: bool) -> tuple[object, ...]:
