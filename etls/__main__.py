@@ -58,7 +58,7 @@ def _parser() -> ArgumentParser:
 
     aggregate = commands.add_parser("aggregate", help="make a table of all streamed rows anew")
     aggregate.add_argument(
-        "aggregates", nargs="+", metavar="NAME", help="a wrong one names them all"
+        "aggregates", nargs="+", metavar="NAME", help="such as user_activity; a wrong one lists all"
     )
     aggregate.add_argument("--through", metavar="DATE", help="the last UTC date; default: all")
     aggregate.set_defaults(command=_aggregate)
@@ -72,7 +72,7 @@ def _parser() -> ArgumentParser:
     retention.set_defaults(command=_prune)
 
     load = commands.add_parser("load", help="load a reference file by COPY")
-    load.add_argument("feed", metavar="FEED", help="a wrong one names them all")
+    load.add_argument("feed", metavar="FEED", help="such as organizations; a wrong one lists all")
     load.add_argument("source", metavar="SOURCE", help="CSV file")
     load.set_defaults(command=_load)
     return parser

@@ -4,8 +4,10 @@ These tests stop the servers that ``make test`` has started for them.
 """
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -98,3 +100,35 @@ def test_a_consumer_told_to_stop_while_the_database_is_away_gives_the_batch_back
     with running_consumer(tmp_path), connect(os.environ["DATABASE_URL"], "tests") as connection:
         found = Database(connection)
         eventually(lambda: found.count("raw.user_events") == 1)
+
+
+@pytest.fixture(name="impatient_broker")
+def _impatient_broker(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A RabbitMQ whose consumer_timeout is two seconds, not thirty minutes."""
+    with NamedTemporaryFile("w", suffix=".config") as file:
+        file.write("[{rabbit, [{consumer_timeout, 2000}, {channel_tick_interval, 500}]}].\n")
+        file.flush()
+        os.chmod(file.name, 0o644)  # the server is somebody else
+        monkeypatch.setenv("RABBITMQ_ADVANCED_CONFIG_FILE", file.name)
+        restart_rabbitmq(stack)
+        yield
+    monkeypatch.undo()
+    restart_rabbitmq(stack)
+
+
+def test_a_consumer_that_the_broker_thinks_too_slow_connects_again_and_goes_on(
+    impatient_broker: None, stack: LocalStack, database: Database, tmp_path: Path
+) -> None:
+    assert impatient_broker is None
+    path = many_events(tmp_path / "many.csv", 30_000)
+    with running_consumer(tmp_path) as consumer:
+        database.connection.autocommit = False
+        database.rows("LOCK TABLE raw.user_events")
+        with running_producer(path) as producer:
+            eventually(lambda: "acknowledgement. Timeout" in stack.rabbitmq.daemon.log.read_text())
+            database.connection.rollback()
+            database.connection.autocommit = True
+            out, _ = producer.communicate(timeout=60)
+        assert "30,000 rows read: 30,000 stored" in out
+        stored_exactly(database, 30_000)
+        assert re.search("broker away.*acknowledgement on channel", consumer.log.read_text())
