@@ -22,7 +22,7 @@ def command(*arguments: str) -> str:
         timeout=120,
         check=False,
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
@@ -44,6 +44,10 @@ def _imported() -> None:
     assert table("SELECT count(*) FROM raw.user_events") == "count\n0\n", "not a clean database"
     said = command("producer", str(HERE / "zeus.csv"))
     assert "5 rows read: 4 stored, 1 rejected, 0 already there" in said
+
+
+def test_the_doctor_finds_nothing_wrong() -> None:
+    assert "checks, all well" in command("ops", "doctor")
 
 
 def test_the_raw_table_holds_the_rows_of_the_file() -> None:
