@@ -313,6 +313,8 @@ WHERE is_version
     AND valid_to IS NOT NULL
     AND valid_to IS DISTINCT FROM old_end;
 
+SELECT crm.know_ends();
+
 DELETE FROM crm.user_repeats
 WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'

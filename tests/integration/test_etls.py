@@ -207,6 +207,18 @@ def test_a_date_before_the_others_repairs_what_comes_after(warehouse: Warehouse)
     assert [v[5] for v in warehouse.dimension()] == ["Free", "B", "Free"]
 
 
+def test_a_run_leaves_what_ended_easy_to_find(warehouse: Warehouse) -> None:
+    users = [UserEvent(id=f"user {number}", received_at=at(5)) for number in range(3000)]
+    warehouse.load([*users, *(user.updated(at(6), plan_name="B") for user in users)])
+    warehouse.process(date(2020, 12, 5), date(2020, 12, 6))
+    ((n_ranges, n_statistics),) = warehouse.database.rows(
+        "SELECT brin_summarize_new_values('crm.users_dim_ended'), (SELECT count(*) FROM pg_stats"
+        " WHERE tablename = 'users_dim_past' AND attname = 'valid_to')"
+    )
+    assert n_ranges == 0, "the run itself has summarised every block range"
+    assert n_statistics == 1, "the planner knows what is in them"
+
+
 def test_a_user_whose_name_was_null_may_get_one(warehouse: Warehouse) -> None:
     nobody = UserEvent("n", "User Updated", "", "", "", "", "", at(6))
     warehouse.load([nobody, nobody.updated(at(7), username="N"), nobody.updated(at(8))])
