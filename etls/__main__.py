@@ -16,10 +16,10 @@ from etls.prune import prune
 from etls.rehearsal import rehearse
 from etls.runner import run_etl, stale_dates
 from warehouse.entry import Parser, run_command
+from warehouse.environment import database_url
 from warehouse.errors import UsageError
 from warehouse.output import written_for_people
 from warehouse.postgres import ETL, Connection, connect
-from warehouse.settings import database_url
 
 _REJECTS_SHOWN = 10
 

@@ -19,10 +19,10 @@ from feeds import feed_named
 from lake.files import DailyFile, daily_files
 from producer.publish import Published, publish
 from warehouse.entry import Parser, run_command
+from warehouse.environment import database_url
 from warehouse.errors import WarehouseError
 from warehouse.postgres import ETL, Connection, connect, translated_errors
 from warehouse.queries import query
-from warehouse.settings import database_url
 
 FEED = feed_named("article_events")
 ETLS = (etl_named("article_performance"), etl_named("user_performance"))

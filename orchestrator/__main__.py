@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from warehouse.entry import Parser, run_command
+from warehouse.environment import database_url
 from warehouse.errors import UsageError
 from warehouse.postgres import create_database
-from warehouse.settings import database_url
 
 _CONFIG = Path(__file__).with_name("dagster.yaml")
 _DATABASE = "dagster"
@@ -48,7 +48,7 @@ def _prepare(home: Path) -> dict[str, str]:
     """Make what Dagster needs, a folder and a database beside ours; what leads it there."""
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(_CONFIG, home)
-    url = str(database_url())
+    url = database_url()
     create_database(url, _DATABASE)
     state = urlunsplit(urlsplit(url)._replace(scheme=_DRIVER, path=f"/{_DATABASE}"))
     return {"DAGSTER_HOME": str(home), "DAGSTER_DATABASE_URL": state}

@@ -16,10 +16,10 @@ from etls.catalogue import ETLS, Etl
 from etls.runner import CheckFailed, run_etl
 from etls.whole import Refreshed
 from orchestrator.settings import settings
+from warehouse.environment import database_url
 from warehouse.errors import UsageError
 from warehouse.postgres import ETL, Connection, connect
 from warehouse.queries import query
-from warehouse.settings import database_url
 
 DAYS = dg.DailyPartitionsDefinition(settings().orchestrate_from, end_offset=1)  # today too
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)  # seconds

@@ -10,8 +10,8 @@ from etls.ledger import Standing, standings
 from orchestrator.assets import DAYS, dated_assets, key_of, raw_tables, whole_assets
 from orchestrator.notify import tell_of_failures
 from orchestrator.settings import settings
+from warehouse.environment import database_url
 from warehouse.postgres import ETL, connect
-from warehouse.settings import database_url
 
 _DATED, _WHOLE = dated_assets(), whole_assets()
 _RUNNING = dg.DefaultScheduleStatus.RUNNING

@@ -6,9 +6,9 @@ import yoyo
 from yoyo.backends import DatabaseBackend
 
 from warehouse.entry import run_command
+from warehouse.environment import database_url
 from warehouse.postgres import connect, translated_errors, wait_for
 from warehouse.queries import SQL
-from warehouse.settings import database_url
 
 _LOCK = 7_236_110_264  # any number, the same for all who migrate
 

@@ -1,88 +1,48 @@
-"""Settings from environment variables and ``.env``, checked once at the start."""
+"""Settings of the roles that have more than a database, checked once at the start."""
 
-import os
 from functools import lru_cache
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AmqpDsn, Field, HttpUrl, PostgresDsn, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AmqpDsn,
+    BaseModel,
+    Field,
+    HttpUrl,
+    ValidationError,
+    model_validator,
+)
 
-from warehouse.errors import SettingsError
+from warehouse.environment import (
+    Environment,
+    has_known_password,
+    known_password,
+    url_of_postgresql,
+    variable,
+    wrong_setting,
+)
 
 # Seconds, and nobody's to set. A batch that takes longer to decode ends its consumer; one that the
 # database has not taken for so long is given back, at half of RabbitMQ's consumer_timeout.
 HANDLER_SECONDS = 60
 LONGEST_HOLD = 900.0
 
-_KNOWN_PASSWORDS = ("warehouse", "guest", "postgres", "password", "change-me")
-
-T = TypeVar("T", bound=BaseSettings)
+T = TypeVar("T", bound="FromEnvironment")
 
 
-class FromEnvironment(BaseSettings):
-    """Settings, as every part of the house reads its own.
+class FromEnvironment(BaseModel):
+    """Settings, as every part of the house reads its own: each from the variable of its name."""
 
-    Each comes from its variable, from a file that ``<VARIABLE>_FILE`` names (as secrets are handed
-    to containers), or from ``.env``; the first that is there counts.
-    """
-
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
-
-    environment: Literal["dev", "test", "prod"] = "dev"
-
-    @classmethod
-    def settings_customise_sources(  # pylint: disable=too-many-arguments  # the library's
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+    environment: Environment = "dev"
 
     @model_validator(mode="after")
     def _refuse_known_passwords(self) -> "FromEnvironment":
         if self.environment == "prod":
             for name, value in self:
-                if name.endswith("_url") and _has_known_password(str(value)):
-                    raise ValueError(
-                        f"ENVIRONMENT=prod, and {name.upper()} has a password that everybody knows"
-                    )
+                if name.endswith("_url") and has_known_password(str(value)):
+                    raise ValueError(known_password(name.upper()))
         return self
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """What stands in the files that ``<VARIABLE>_FILE`` name."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
-        variable = f"{field_name.upper()}_FILE"
-        path = os.environ.get(variable)
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text("utf-8").strip(), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "is not UTF-8"
-            raise SettingsError(f"{variable}: {path}: {reason}") from None
-
-    def __call__(self) -> dict[str, str]:
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in found.items() if value is not None}
-
-
-def _has_known_password(url: str) -> bool:
-    """Whether anybody could log in. PostgreSQL may know us without one; RabbitMQ has a guest."""
-    parts = urlsplit(url)
-    if parts.scheme.startswith("amqp") and not parts.password:
-        return True
-    return parts.scheme.startswith(("amqp", "postgres")) and parts.password in _KNOWN_PASSWORDS
 
 
 class StoreSettings(FromEnvironment):
@@ -92,13 +52,10 @@ class StoreSettings(FromEnvironment):
     s3_anonymous: bool = False
 
 
-class _DatabaseSettings(FromEnvironment):
-    database_url: PostgresDsn
-
-
-class Settings(_DatabaseSettings):
+class Settings(FromEnvironment):
     """Every setting of every role; ``.env.example`` explains each to a person."""
 
+    database_url: Annotated[str, AfterValidator(url_of_postgresql)]
     rabbitmq_url: AmqpDsn
 
     chunk_rows: int = Field(default=10_000, ge=1, le=100_000)  # rows of a bulk message
@@ -122,11 +79,6 @@ def settings() -> Settings:
     return read(Settings)
 
 
-def database_url() -> PostgresDsn:
-    """The one setting of a role that has no business with RabbitMQ. Raises as ``settings``."""
-    return read(_DatabaseSettings).database_url
-
-
 def store_settings() -> StoreSettings:
     """The settings of files in S3. Raises as ``settings``."""
     return read(StoreSettings)
@@ -138,17 +90,19 @@ def read(kind: type[T]) -> T:
     Raises:
         SettingsError: one is missing or malformed.
     """
+    given = {name: variable(name.upper()) for name in kind.model_fields}
     try:
-        return kind()
+        return kind.model_validate({name: text for name, text in given.items() if text is not None})
     except ValidationError as error:
         problems = (
-            f"{str(p['loc'][0]).upper()}: {p['msg']}" if p["loc"] else str(p["ctx"]["error"])
+            (
+                f"{str(p['loc'][0]).upper()}: {p['msg'].removeprefix('Value error, ')}"
+                if p["loc"]
+                else str(p["ctx"]["error"])
+            )
             for p in error.errors()
         )
-        raise SettingsError(
-            "; ".join(problems) + ". Set it in the environment or in .env (see .env.example); "
-            'for a running stack: eval "$(make -s env)"'
-        ) from None
+        raise wrong_setting("; ".join(problems)) from None
 
 
 def without_password(url: object) -> str:

@@ -10,6 +10,7 @@ from typing import IO
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from warehouse.copy_format import encode_row
+from warehouse.environment import database_url
 from warehouse.errors import UsageError
 from warehouse.postgres import (
     Connection,
@@ -29,7 +30,6 @@ from warehouse.postgres import (
     replace_part,
     translated_errors,
 )
-from warehouse.settings import database_url
 
 _LONGEST_NAME = 63  # bytes; PostgreSQL cuts off the rest
 _ROWS_AT_ONCE = 20_000
@@ -74,7 +74,7 @@ class Target:
         """
         self._table = _parse(table)
         self._columns = columns
-        url = str(database_url())
+        url = database_url()
         if database is not None:
             _check_name(database, "--database")
             create_database(url, database)

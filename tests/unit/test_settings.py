@@ -1,9 +1,12 @@
 """Where settings come from, and what production refuses."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from warehouse.environment import database_url
 from warehouse.errors import SettingsError
 from warehouse.settings import Settings, read
 
@@ -79,3 +82,56 @@ def test_there_are_three_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     with pytest.raises(SettingsError, match="ENVIRONMENT: Input should be 'dev', 'test' or 'prod'"):
         read(Settings)
+
+
+@pytest.mark.parametrize("environment", ["production", "Prod"])
+def test_a_role_with_a_database_alone_knows_the_same_environments(
+    monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    with pytest.raises(SettingsError, match="ENVIRONMENT: Input should be 'dev', 'test' or 'prod'"):
+        database_url()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "DATABASE_URL: Field required"),
+        ("mysql://u:s3cret@db/w", "DATABASE_URL: Input should be a URL like postgresql://"),
+        ("postgresql:///w", "DATABASE_URL: Input should be a URL like postgresql://"),
+        ("db/w", "DATABASE_URL: Input should be a URL like postgresql://"),
+        ("postgresql://u:change-me@db/w", "ENVIRONMENT=prod, and DATABASE_URL has a password"),
+    ],
+)
+def test_a_wrong_database_is_refused_in_the_same_words_by_every_role(
+    monkeypatch: pytest.MonkeyPatch, url: str, problem: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("ENVIRONMENT", "prod")
+    for ask in (database_url, lambda: read(Settings)):
+        with pytest.raises(SettingsError, match=f"^{problem}") as error:
+            ask()
+        assert "s3cret" not in str(error.value)
+
+
+def test_several_hosts_make_a_database_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:s3cret@one:5432,two:5433/w?sslmode=require")
+    assert database_url() == read(Settings).database_url
+
+
+def test_dotenv_counts_where_nothing_else_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://u:of-dotenv@db/w\nPREFETCH=\n")
+    assert database_url() == DATABASE
+    monkeypatch.setenv("DATABASE_URL", "")
+    assert database_url() == "postgresql://u:of-dotenv@db/w"
+    assert read(Settings).prefetch == 500
+
+
+def test_an_etl_starts_without_what_only_other_commands_need() -> None:
+    script = "import etls.__main__, sys; print({'pydantic', 'numpy', 'rich'} & {*sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "set()\n"
