@@ -129,12 +129,18 @@ def measure(folder: Path) -> None:
     days.fill(_DAYS, _EVENTS)
     print(f"\nusers_dim: {days.USERS:,} users, then {_DAYS} days of {_EVENTS:,} events, seconds")
     rival = _write_project(folder) if _DBT.exists() else None
-    ours = [_run("--date", str(days.day(number))) for number in range(_DAYS + 1)]
-    theirs = [_snapshot(rival, number) for number in range(_DAYS + 1)] if rival else []
+    ours, theirs = [], []
+    for number in range(_DAYS + 1):  # in turn, so both have the machine's good and bad minutes
+        ours.append(_run("--date", str(days.day(number))))
+        if rival:
+            theirs.append(_snapshot(rival, number))
     print(f"  day 0 {ours[0]:6.2f}" + (f"   dbt snapshot {theirs[0]:6.2f}" if theirs else ""))
     for number in (3, 14, 28):
         beside = f"   dbt snapshot {_around(theirs, number):6.2f}" if theirs else ""
         print(f"  days {number - 1} to {number + 1}, median {_around(ours, number):6.2f}{beside}")
+    if theirs:
+        of_all = statistics.median(theirs[1:]) / statistics.median(ours[1:])
+        print(f"  dbt to ours, medians of days 1 to {_DAYS}: {of_all:.2f}")
     print(f"  around day 28 to around day 3: {_around(ours, 28) / _around(ours, 3):.2f}")
     _measure_late_events(_around(ours, 3))
     _measure_backfill()

@@ -21,7 +21,98 @@ LOCK TABLE crm.users_dim_valid, crm.users_dim_past, crm.user_repeats IN SHARE UP
 -- A run that is checked, by users_dim_checks.sql, needs no trigger that looks at each row.
 SELECT crm.guard_overlaps(COALESCE(current_setting('etl.is_checked', true), 'off') <> 'on');
 
--- The users whose events are looked at and who are known already, with their valid versions.
+-- Of a single date the most users have one event and no later one: it is compared with their valid
+-- version, takes its place, and there is nothing to put in order. They are looked up in the order of
+-- their keys, one by one, for neighbours lie together. The events of all others are kept for the rest.
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_memoize = off;
+
+CREATE TEMPORARY TABLE date_events ON COMMIT DROP AS
+SELECT
+    event.*,
+    (
+        event.username, event.user_email, event.user_type, event.organization_name,
+        event.plan_name, event.is_deleted
+    ) IS DISTINCT FROM (
+        valid.username, valid.user_email, valid.user_type, valid.organization_name,
+        valid.plan_name, valid.is_deleted
+    ) AS is_version,
+    valid.event_sk AS old_event_sk,
+    valid.username AS old_username,
+    valid.user_email AS old_user_email,
+    valid.user_type AS old_user_type,
+    valid.organization_name AS old_organization_name,
+    valid.plan_name AS old_plan_name,
+    valid.valid_from AS old_valid_from,
+    valid.is_deleted AS old_is_deleted,
+    valid.ctid AS row_at
+FROM (
+    SELECT
+        event_id AS event_sk,
+        id,
+        username,
+        user_email,
+        user_type,
+        organization_name,
+        plan_name,
+        received_at AS valid_from,
+        event_type = 'User Deleted' AS is_deleted,
+        array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
+        imported_at,
+        line,
+        CASE WHEN count(*) OVER (PARTITION BY id COLLATE "C") = 1 THEN id END AS lone_id
+    FROM raw.user_events
+    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND :'since' = ''
+        AND :'first_date' = :'last_date'
+) AS event
+LEFT JOIN crm.users_dim_valid AS valid
+    ON valid.id = event.lone_id
+    AND valid.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND (
+        (SELECT COALESCE(max(valid_from), '-infinity') FROM crm.user_repeats)
+        < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        OR NOT EXISTS (
+            SELECT
+            FROM crm.user_repeats
+            WHERE user_repeats.id = event.id
+                AND user_repeats.valid_from
+                    >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        )
+    );
+
+UPDATE crm.users_dim_valid AS old
+SET
+    event_sk = event.event_sk,
+    username = event.username,
+    user_email = event.user_email,
+    user_type = event.user_type,
+    organization_name = event.organization_name,
+    plan_name = event.plan_name,
+    valid_from = event.valid_from,
+    is_deleted = event.is_deleted
+FROM date_events AS event
+WHERE event.is_version
+    AND old.ctid = event.row_at;
+
+INSERT INTO crm.users_dim_past (
+    event_sk, id, username, user_email, user_type, organization_name, plan_name,
+    valid_from, valid_to, is_valid, is_deleted
+)
+SELECT
+    old_event_sk, id, old_username, old_user_email, old_user_type, old_organization_name,
+    old_plan_name, old_valid_from, valid_from, false, old_is_deleted
+FROM date_events
+WHERE is_version
+    AND row_at IS NOT NULL;
+
+SET LOCAL enable_hashjoin = on;
+SET LOCAL enable_mergejoin = on;
+SET LOCAL enable_memoize = on;
+
+-- All others whose events are looked at and who are known already, with their valid versions.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
 SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
@@ -29,10 +120,15 @@ SELECT
 FROM crm.users_dim_valid
 WHERE id IN (
     SELECT id
+    FROM date_events
+    WHERE row_at IS NULL
+    UNION ALL
+    SELECT id
     FROM raw.user_events
     WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+        AND (:'since' <> '' OR :'first_date' <> :'last_date')
 );
 
 -- Where all of a processed date is done again nothing is taken for granted: who was known on the
@@ -67,7 +163,10 @@ WHERE :'since' = ''
             AND status = 'succeeded'
             AND import_date BETWEEN :'first_date'::date AND :'last_date'::date
     )
-    AND known.id NOT IN (SELECT id FROM touched);
+    AND NOT EXISTS (SELECT FROM touched WHERE touched.id = known.id)
+    AND NOT EXISTS (
+        SELECT FROM date_events WHERE date_events.id = known.id AND date_events.row_at IS NOT NULL
+    );
 
 ANALYZE touched (id, valid_from);
 
@@ -136,6 +235,12 @@ WHERE touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME
 -- a version until now has its place, row_at, and a past one its old end.
 CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
 WITH events AS (
+    SELECT
+        event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+        is_deleted, rank, imported_at, line, NULL::tid AS row_at, NULL::timestamptz AS old_end
+    FROM date_events
+    WHERE row_at IS NULL
+    UNION ALL
     (
         SELECT
             event_id AS event_sk,
@@ -152,11 +257,12 @@ WITH events AS (
             ) AS rank,
             imported_at,
             line,
-            NULL::tid AS row_at,
-            NULL::timestamptz AS old_end
+            NULL,
+            NULL
         FROM raw.user_events
         WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND (:'since' <> '' OR :'first_date' <> :'last_date')
             AND (
                 :'since' = ''
                 OR id IN (
@@ -333,22 +439,37 @@ SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
     is_deleted
 FROM chain
-WHERE NOT is_version;
+WHERE NOT is_version
+UNION ALL
+SELECT
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    is_deleted
+FROM date_events
+WHERE NOT is_version
+    AND row_at IS NOT NULL;
 
 SELECT crm.guard_overlaps(true);
 
 -- Of many dates, of which all was worked on, it is sooner found in the table, by several processes.
-SELECT valid_from::date AS import_date, count(*) AS rows_written
-FROM chain
-WHERE (:'since' <> '' OR :'first_date' = :'last_date')
-    AND is_version
-    AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-GROUP BY 1
+SELECT :'first_date'::date AS import_date, count(*) AS rows_written
+FROM (
+    SELECT
+    FROM chain
+    WHERE is_version
+        AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND :'first_date' = :'last_date'
+    UNION ALL
+    SELECT
+    FROM date_events
+    WHERE is_version
+        AND row_at IS NOT NULL
+) AS opened
+HAVING count(*) > 0
 UNION ALL
 SELECT valid_from::date, count(*)
 FROM crm.users_dim
-WHERE NOT (:'since' <> '' OR :'first_date' = :'last_date')
+WHERE :'first_date' <> :'last_date'
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)

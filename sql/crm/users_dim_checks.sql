@@ -6,6 +6,7 @@
 -- Returns check_name, n_violations.
 
 SET LOCAL enable_partitionwise_aggregate = on;  -- the instants of a day are of that day alone
+SET LOCAL parallel_tuple_cost = 0.01;  -- narrow ones
 
 CREATE TEMPORARY TABLE new_users ON COMMIT DROP AS
 SELECT DISTINCT id
@@ -34,6 +35,15 @@ examined AS (
     SELECT *
     FROM changed
     WHERE :'since' = ''
+        AND :'first_date' <> :'last_date'
+    UNION ALL
+    (
+        SELECT *
+        FROM changed
+        WHERE :'since' = ''
+            AND :'first_date' = :'last_date'
+        OFFSET 0  -- a user has few versions on one date: workers had better not group them by halves
+    )
     UNION ALL
     SELECT found.*
     FROM new_users
@@ -50,10 +60,9 @@ lives AS (
         id,
         count(*) FILTER (WHERE begins) AS n_begun,
         count(*) FILTER (WHERE begins) - count(*) FILTER (WHERE ends) AS n_open,
-        bit_xor(
-            CASE WHEN begins THEN timestamp_hash_extended(valid_from AT TIME ZONE 'UTC', 0) ELSE 0 END
-            # CASE WHEN ends THEN timestamp_hash_extended(valid_to AT TIME ZONE 'UTC', 0) ELSE 0 END
-        ) AS unmatched,
+        bit_xor(hashtextextended(id, start_hash)) FILTER (WHERE begins) AS begun,
+        bit_xor(CASE WHEN begins THEN start_hash ELSE 0 END # CASE WHEN ends THEN end_hash ELSE 0 END)
+            AS unmatched,
         min(valid_from) AS first_start,
         max(valid_to) AS last_end
     FROM examined
@@ -62,13 +71,16 @@ lives AS (
             valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC' AS begins,
             COALESCE(
                 valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC', false
-            ) AS ends
+            ) AS ends,
+            timestamp_hash_extended(valid_from AT TIME ZONE 'UTC', 0) AS start_hash,
+            timestamp_hash_extended(valid_to AT TIME ZONE 'UTC', 0) AS end_hash
     ) AS on_the_dates
     GROUP BY id
 ),
 versions AS (
     SELECT
         COALESCE(sum(n_begun), 0) AS n_begun,
+        COALESCE(bit_xor(begun), 0) AS begun,
         count(*) FILTER (
             WHERE (n_open, unmatched) <> CASE
                 WHEN first_start >= :'first_date'::timestamp AT TIME ZONE 'UTC'
@@ -101,9 +113,15 @@ versions AS (
     FROM lives
 ),
 events AS (
-    SELECT count(*) AS n
+    SELECT
+        count(*) AS n,
+        COALESCE(
+            bit_xor(
+                hashtextextended(id, timestamp_hash_extended(received_at AT TIME ZONE 'UTC', 0))
+            ), 0
+        ) AS all_of_them
     FROM (
-        SELECT
+        SELECT id, received_at
         FROM raw.user_events
         WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
@@ -112,7 +130,13 @@ events AS (
     ) AS instants
 ),
 repeats AS (
-    SELECT count(*) AS n
+    SELECT
+        count(*) AS n,
+        COALESCE(
+            bit_xor(
+                hashtextextended(id, timestamp_hash_extended(valid_from AT TIME ZONE 'UTC', 0))
+            ), 0
+        ) AS all_of_them
     FROM crm.user_repeats
     WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
@@ -120,7 +144,10 @@ repeats AS (
 )
 SELECT
     'every instant of a user in raw is a version or a repeat' AS check_name,
-    abs(events.n - versions.n_begun - repeats.n) AS n_violations
+    GREATEST(
+        abs(events.n - n_begun - repeats.n),
+        CASE WHEN events.all_of_them # repeats.all_of_them <> begun THEN 1 ELSE 0 END
+    ) AS n_violations
 FROM versions
 CROSS JOIN events
 CROSS JOIN repeats
