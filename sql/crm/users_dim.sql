@@ -112,6 +112,8 @@ SET LOCAL enable_hashjoin = on;
 SET LOCAL enable_mergejoin = on;
 SET LOCAL enable_memoize = on;
 
+ANALYZE date_events (id, row_at);
+
 -- All others whose events are looked at and who are known already, with their valid versions.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
 SELECT
