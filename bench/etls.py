@@ -59,33 +59,6 @@ _BY_HAND = """
     WINDOW life AS (PARTITION BY id ORDER BY received_at)
 """
 
-# What no run can do without: read, write each user's new state, keep the one before. Nothing is put
-# in order, compared or checked, and of a user's events of that day only one is taken.
-_FLOOR = """
-    CREATE TEMPORARY TABLE day ON COMMIT DROP AS
-    SELECT DISTINCT ON (event.id) event.*, valid AS old, valid.ctid AS row_at
-    FROM raw.user_events AS event
-    INNER JOIN crm.users_dim_valid AS valid ON valid.id = event.id
-    WHERE received_at >= '{day}' AND received_at < '{day}'::date + 1;
-    UPDATE crm.users_dim_valid AS valid
-    SET
-        event_sk = day.event_id, username = day.username, user_email = day.user_email,
-        user_type = day.user_type, organization_name = day.organization_name,
-        plan_name = day.plan_name, valid_from = day.received_at,
-        is_deleted = day.event_type = 'User Deleted'
-    FROM day
-    WHERE valid.ctid = day.row_at;
-    INSERT INTO crm.users_dim_past (
-        event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-        valid_to, is_valid, is_deleted
-    )
-    SELECT
-        (old).event_sk, id, (old).username, (old).user_email, (old).user_type,
-        (old).organization_name, (old).plan_name, (old).valid_from,
-        (old).valid_from + INTERVAL '1 second', false, (old).is_deleted
-    FROM day;
-"""
-
 _PROJECT = """
 name: rival
 version: "1.0.0"
@@ -143,7 +116,6 @@ def measure(folder: Path) -> None:
         print(f"  dbt to ours, medians of days 1 to {_DAYS}: {of_all:.2f}")
     _measure_late_events(_measure_growth())
     _measure_backfill()
-    _measure_floor()
 
 
 def _measure_growth() -> float:
@@ -195,20 +167,6 @@ def _measure_backfill() -> None:
     )
     ratio = statistics.median(ours / by_hand for ours, by_hand in pairs)
     print(f"  the one to the other, median {ratio:.2f}; the same result")
-
-
-def _measure_floor() -> None:
-    statements = (
-        "BEGIN; SET LOCAL work_mem = '128MB'; SET LOCAL jit = off;"
-        " SELECT crm.guard_overlaps(false);"
-        f"{_FLOOR.format(day=days.day(_DAYS))} ROLLBACK"
-    )
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        execute(statements)
-        seconds.append(time.perf_counter() - started)
-    print(f"  read, update and insert a day's rows, nothing else {statistics.median(seconds):6.2f}")
 
 
 def _run(*arguments: str) -> float:
