@@ -6,8 +6,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench import days
 from bench.programs import execute
@@ -119,16 +120,38 @@ def measure(folder: Path) -> None:
 
 
 def _measure_growth() -> float:
-    """Days 26 to 30 to days 1 to 5 of a second time, which follow within half a minute, so that
-    both have the same machine; how long the second day 3 took."""
-    series = []
-    for _ in range(2):
-        days.forget()
-        series.append([_run("--date", str(days.day(number))) for number in range(_DAYS + 1)])
-    old, young = statistics.median(series[0][-5:]), statistics.median(series[1][1:6])
-    print("  alone, twice: " + " ".join(f"{seconds:.2f}" for each in series for seconds in each))
-    print(f"  days 26 to 30 {old:.2f}, days 1 to 5 again {young:.2f}, ratio {old / young:.2f}")
-    return _around(series[1], 3)
+    """Days 26 to 30 and days 1 to 5 in turn, in copies of the database, so that both have the
+    same machine; how long a day 3 took."""
+    days.forget()
+    _run("--date", str(days.day(0)))
+    _copy_database("after_day_0")
+    for number in range(1, _DAYS - 4):
+        _run("--date", str(days.day(number)))
+    pairs = []
+    for _ in range(3):
+        late, early = _copy_database("late"), _copy_database("early", "after_day_0")
+        for number in range(1, 6):
+            pairs.append(
+                (
+                    _run("--date", str(days.day(number + _DAYS - 5)), database=late),
+                    _run("--date", str(days.day(number)), database=early),
+                )
+            )
+    for name in ("late", "early", "after_day_0"):
+        execute(f"DROP DATABASE {name}")
+    for number in range(_DAYS - 4, _DAYS + 1):
+        _run("--date", str(days.day(number)))
+    ratio = statistics.median(late / early for late, early in pairs)
+    print("  days 26 to 30 and 1 to 5: " + ", ".join(f"{a:.2f} {b:.2f}" for a, b in pairs))
+    print(f"  the late ones to the early ones, median {ratio:.2f}")
+    return statistics.median(early for _, early in pairs[2::5])
+
+
+def _copy_database(name: str, source: str = "warehouse") -> str:
+    """Where a copy of a database is, instead of what had its name."""
+    execute(f"DROP DATABASE IF EXISTS {name}")
+    execute(f"CREATE DATABASE {name} TEMPLATE {source}")
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
 def _around(seconds: Sequence[float], number: int) -> float:
@@ -169,19 +192,20 @@ def _measure_backfill() -> None:
     print(f"  the one to the other, median {ratio:.2f}; the same result")
 
 
-def _run(*arguments: str) -> float:
-    return _timed([sys.executable, "-m", "etls", "run", "users_dim", *arguments])
+def _run(*arguments: str, database: str | None = None) -> float:
+    command = [sys.executable, "-m", "etls", "run", "users_dim", *arguments]
+    return _timed(command, {"DATABASE_URL": database} if database else {})
 
 
 def _snapshot(project: Path, number: int) -> float:
     command = [str(_DBT), "snapshot", "--vars", f'{{"day": "{days.day(number)}"}}']
-    return _timed([*command, "--project-dir", str(project), "--profiles-dir", str(project)])
+    return _timed([*command, "--project-dir", str(project), "--profiles-dir", str(project)], {})
 
 
-def _timed(command: list[str]) -> float:
+def _timed(command: list[str], settings: Mapping[str, str]) -> float:
     started = time.perf_counter()
     result = subprocess.run(
-        command, env={**os.environ}, check=False, capture_output=True, text=True
+        command, env={**os.environ, **settings}, check=False, capture_output=True, text=True
     )
     seconds = time.perf_counter() - started
     if result.returncode:

@@ -16,7 +16,6 @@ from warehouse.postgres import connect
 # anew; a query of a whole raw table locks each of its days; and autovacuum gives way to a waiting
 # run when PostgreSQL looks for deadlocks.
 _TUNING = {
-    "shared_buffers": "512MB",
     "max_wal_size": "2GB",
     "min_wal_size": "1GB",
     "wal_compression": "lz4",
@@ -41,6 +40,7 @@ class Postgres:
                 self._initialise()
             port = self._chosen["postgres"]
             options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+            options["shared_buffers"] = _shared_buffers()
             if tls := self._chosen.read().get("tls"):
                 options |= {"ssl": "on", "ssl_ca_file": f"{tls}/ca.pem"}
                 options |= {
@@ -146,6 +146,13 @@ class RabbitMQ:
             "ERL_EPMD_PORT": self._chosen["epmd"],
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
+
+
+def _shared_buffers() -> str:
+    """A quarter of the machine's memory, as PostgreSQL's documentation advises (chapter "Resource
+    Consumption"), and at most 2 GB: others work here too."""
+    n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(n_bytes // 4 >> 20, 2048)}MB"
 
 
 def _accepts(url: str) -> bool:
