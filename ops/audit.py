@@ -34,6 +34,7 @@ class Account:
     n_unbalanced: int
     is_superseded: bool
     replayed: int  # rows that were rejected at first, and stored by a replay
+    pruned: int  # rows that were stored, in days that have been dropped since
 
     @property
     def accounted(self) -> int:
@@ -63,6 +64,8 @@ class Verdict:
         ]
         if self.problem:
             lines.append(self.problem)
+        if a.pruned:
+            lines.append(f"{a.pruned:,} of these rows were in days that have been pruned since")
         if a.error:
             lines.append(f"the file was not read to its end: {a.error}")
         return "\n  ".join(lines)
@@ -121,7 +124,7 @@ def _problem(cursor: Cursor, account: Account, queued: int, count_rows: bool) ->
     if count_rows:
         table = FEEDS[account.feed].table
         found = count_where(cursor, table, "imported_at", account.imported_at)
-        wanted = account.stored + account.replayed
+        wanted = account.stored + account.replayed - account.pruned
         if found < wanted or (found > wanted and not account.dead):
             return f"the table has {found:,} rows of this import, not {wanted:,}"
     return None

@@ -46,7 +46,9 @@ SELECT
         WHERE rejected_events.imported_at = coalesce(imports.imported_at, settled.imported_at)
             AND rejected_events.feed = coalesce(imports.feed, settled.feed)
             AND replayed_at IS NOT NULL
-    ) AS replayed
+    ) AS replayed,
+    coalesce(pruned_rows.n_rows, 0) AS pruned
 FROM raw.imports
 FULL JOIN settled USING (imported_at, feed)
+LEFT JOIN raw.pruned_rows USING (imported_at, feed)
 ORDER BY imported_at, feed;

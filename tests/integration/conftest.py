@@ -24,6 +24,7 @@ TABLES = [feed.table for feed in FEEDS.values()] + [
     "raw.rejected_events",
     "raw.imports",
     "raw.receipts",
+    "raw.pruned_rows",
     "raw.dead_letters",
     "raw.suspects",
     "crm.users_dim",

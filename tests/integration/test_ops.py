@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etls.catalogue import ETLS
 from tests.builders import SAMPLES, UserEvent, write_csv
 from tests.integration.conftest import Broker, Consumer, Database, eventually, run
 from tests.integration.test_ingestion import EVENT, publish
@@ -46,6 +47,27 @@ def test_an_audit_sees_rows_that_have_gone(
     result = run("ops", "audit", PATIENCE_SECONDS="0.1")
     assert result.returncode == 1
     assert "100 rows are nowhere: lines 102 to 201; run the import again" in result.stdout
+
+
+def test_what_was_pruned_is_no_loss(database: Database, consumer: Consumer, tmp_path: Path) -> None:
+    assert consumer
+    days = ["1970-01-01", "2020-12-06", "2020-12-07"]
+    for name in ("a", "b"):
+        events = [UserEvent(id=f"{name}{day}", received_at=f"{day} 10:00:00") for day in days]
+        assert run("producer", str(write_csv(tmp_path / f"{name}.csv", *events))).returncode == 0
+    publish(json.dumps(EVENT).encode(), "user_events", JSON, "by-hand")
+    eventually(lambda: database.count("raw.user_events") == 7)
+    for before, gone in (("1970-01-02", 1), ("2020-12-07", 2)):
+        assert run("etls", "run", *ETLS, "--stale").returncode == 0
+        assert run("etls", "prune", "--before", before).returncode == 0
+        result = run("ops", "audit", "--rows")
+        assert result.returncode == 0, result.stdout
+        assert result.stdout.count(f"{gone} of these rows were in days that have been pruned") == 2
+    assert database.rows("SELECT DISTINCT n_rows FROM raw.pruned_rows") == [(2,)]
+    database.rows("DELETE FROM raw.user_events WHERE id = 'b2020-12-07'")
+    result = run("ops", "audit", "--rows")
+    assert result.returncode == 1
+    assert "the table has 0 rows of this import, not 1" in result.stdout, "a loss is still seen"
 
 
 def test_what_is_still_in_the_queue_is_no_loss(
