@@ -321,13 +321,11 @@ winners AS (
 judged AS (
     SELECT
         *,
-        lead(is_deleted) OVER life IS NULL
-        OR (username, user_email, user_type, organization_name, plan_name, is_deleted)
-        IS DISTINCT FROM (
-            lead(username) OVER life, lead(user_email) OVER life, lead(user_type) OVER life,
-            lead(organization_name) OVER life, lead(plan_name) OVER life,
-            lead(is_deleted) OVER life
-        ) AS is_version
+        lead(
+            ROW(username, user_email, user_type, organization_name, plan_name, is_deleted)
+        ) OVER life  -- one look back: each costs as much as the comparison
+        IS DISTINCT FROM
+        ROW(username, user_email, user_type, organization_name, plan_name, is_deleted) AS is_version
     FROM winners
     WINDOW life AS (PARTITION BY id COLLATE "C" ORDER BY valid_from DESC)
 ),

@@ -87,7 +87,9 @@ versions AS (
                     THEN (1::bigint, timestamp_hash_extended(first_start AT TIME ZONE 'UTC', 0))
                 ELSE (0::bigint, 0::bigint)
             END
-            OR last_end >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            OR COALESCE(  -- not of those who have no end: that would look each of them up
+                last_end >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC', false
+            )
             AND last_end IS DISTINCT FROM (
                 SELECT min(later.valid_from)
                 FROM crm.users_dim AS later
@@ -102,6 +104,10 @@ versions AS (
                 SELECT
                 FROM crm.users_dim_past
                 WHERE valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+                    AND (  -- which those are that are not examined, and block ranges tell
+                        valid_to < :'first_date'::timestamp AT TIME ZONE 'UTC'
+                        OR valid_to >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                    )
             )
             AND EXISTS (
                 SELECT

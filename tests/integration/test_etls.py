@@ -372,6 +372,26 @@ def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
             cursor.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize("wrong_end", [at(6), at(9)], ids=["a gap before it", "an overlap with it"])
+def test_the_checks_of_a_date_see_the_version_before_it(
+    warehouse: Warehouse, database: Database, wrong_end: str
+) -> None:
+    created = UserEvent(received_at=at(5))
+    warehouse.load([created, created.updated(at(7), plan_name="Gold")])
+    warehouse.run([date(2020, 12, 5), date(2020, 12, 7)])
+    dates = {"first_date": "2020-12-07", "last_date": "2020-12-07", "since": ""}
+    with database.connection.cursor() as cursor:
+        cursor.execute("BEGIN; SELECT crm.guard_overlaps(false)")
+        try:
+            passed_checks(cursor, USERS_DIM, dates)
+            cursor.execute("DROP TABLE new_users")
+            cursor.execute("UPDATE crm.users_dim_past SET valid_to = %s", (wrong_end,))
+            with pytest.raises(CheckFailed, match="where a version begins the one before ends"):
+                passed_checks(cursor, USERS_DIM, dates)
+        finally:
+            cursor.execute("ROLLBACK")
+
+
 def version(start: str, end: str | None, *, valid: bool) -> tuple[object, ...]:
     return ("zeus", start, end, valid)
 
