@@ -3,6 +3,7 @@
 # pylint: disable=import-outside-toplevel  # a day's run should not wait for what others need
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -80,6 +81,8 @@ def _parser() -> ArgumentParser:
 
 @contextmanager
 def _database() -> Iterator[Connection]:
+    # Python hears of Ctrl-C only when a statement has ended: so it ends us at once, as any kill.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with connect(database_url(), "event-etl", ETL) as connection:
         yield connection
 

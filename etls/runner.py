@@ -1,5 +1,6 @@
 """Running an ETL for dates: transactions under a lock, and a line in the ledger for each date."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -88,13 +89,16 @@ def stale_dates(connection: Connection, etl: Etl) -> list[date]:
 @contextmanager
 def turn(connection: Connection, etl: Etl) -> Iterator[None]:
     """Hold the ETL's lock. PostgreSQL releases it when the connection ends, however it ends."""
+    key = {"etl": etl.name}
     with translated_errors():
-        _execute_alone(connection, "meta/lock_etl", {"etl": etl.name})
+        if not _result(connection, "meta/try_lock_etl", key):
+            print(f"{etl.name}: another run is at work, waiting for its end", file=sys.stderr)
+            _result(connection, "meta/lock_etl", key)
         try:
             yield
         finally:
             if not connection.closed:
-                _execute_alone(connection, "meta/unlock_etl", {"etl": etl.name})
+                _result(connection, "meta/unlock_etl", key)
 
 
 def _spans(
@@ -219,7 +223,9 @@ def passed_checks(cursor: Cursor, etl: Etl, parameters: Mapping[str, object]) ->
     return checks
 
 
-def _execute_alone(connection: Connection, name: str, parameters: dict[str, object]) -> None:
-    """Run a query in a transaction of its own."""
+def _result(connection: Connection, name: str, parameters: Mapping[str, object]) -> object:
+    """The one value of a query, which has a transaction of its own."""
     with connection, connection.cursor() as cursor:
         cursor.execute(query(name), parameters)
+        ((value,),) = cursor.fetchall()
+        return value

@@ -450,26 +450,37 @@ WHERE NOT is_version
 
 SELECT crm.guard_overlaps(true);
 
--- Of many dates, of which all was worked on, it is sooner found in the table, by several processes.
-SELECT :'first_date'::date AS import_date, count(*) AS rows_written
+-- Of many dates, of which all was worked on, it is sooner found in the table, by several processes,
+-- as long as there is not much else in that.
+SELECT set_config(
+    'etl.is_in_chain',
+    (
+        :'first_date' = :'last_date'
+        OR pg_relation_size('chain') * 2
+        < pg_relation_size('crm.users_dim_valid') + pg_relation_size('crm.users_dim_past')
+    )::text,
+    true
+);
+
+SELECT valid_from::date AS import_date, count(*) AS rows_written
 FROM (
-    SELECT
+    SELECT valid_from
     FROM chain
-    WHERE is_version
+    WHERE current_setting('etl.is_in_chain')::boolean
+        AND is_version
         AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        AND :'first_date' = :'last_date'
     UNION ALL
-    SELECT
+    SELECT valid_from
     FROM date_events
     WHERE is_version
         AND row_at IS NOT NULL
 ) AS opened
-HAVING count(*) > 0
+GROUP BY 1
 UNION ALL
 SELECT valid_from::date, count(*)
 FROM crm.users_dim
-WHERE :'first_date' <> :'last_date'
+WHERE NOT current_setting('etl.is_in_chain')::boolean
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)

@@ -8,15 +8,46 @@
 SET LOCAL enable_partitionwise_aggregate = on;  -- the instants of a day are of that day alone
 SET LOCAL parallel_tuple_cost = 0.01;  -- what workers hand over are three narrow columns
 
-CREATE TEMPORARY TABLE new_users ON COMMIT DROP AS
+-- The versions are looked up by key, user by user: of users with new events; or, where all of the dates
+-- is examined, of everybody with an event there, if these events are fewer than the pages that would be
+-- read instead: all valid versions, or what has ended since the dates. So the cost is that of the dates.
+-- The price: a version begun there by somebody without an event goes unnoticed.
+SELECT
+    set_config('etl.is_valid_by_key', (:'since' <> '' OR n_events < n_valid_pages)::text, true),
+    set_config('etl.is_past_by_key', (:'since' <> '' OR n_events < n_past_pages)::text, true)
+FROM (
+    SELECT
+        pg_relation_size('crm.users_dim_valid') / current_setting('block_size')::int AS n_valid_pages,
+        COALESCE(sum(rows_written), 0)::bigint / 32 AS n_past_pages
+    FROM meta.etl_runs
+    WHERE etl = 'users_dim'
+        AND import_date > :'last_date'::date  -- what they opened, as a rule ended something
+) AS pages
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n_events
+    FROM (
+        SELECT
+        FROM raw.user_events
+        WHERE :'since' = ''
+            AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        LIMIT GREATEST(n_valid_pages, n_past_pages)  -- how many more does not matter
+    ) AS first_events
+) AS events;
+
+CREATE TEMPORARY TABLE looked_up ON COMMIT DROP AS
 SELECT DISTINCT id
 FROM raw.user_events
-WHERE :'since' <> ''
+WHERE (
+        current_setting('etl.is_valid_by_key')::boolean
+        OR current_setting('etl.is_past_by_key')::boolean
+    )
     AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-    AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot);
+    AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+ORDER BY id;  -- neighbours in the index
 
-WITH changed AS NOT MATERIALIZED (
+WITH past AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_past
     WHERE valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC'
@@ -25,35 +56,53 @@ WITH changed AS NOT MATERIALIZED (
             valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             OR valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         )
-    UNION ALL
+),
+valid AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_valid
     WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
 ),
+read_through AS NOT MATERIALIZED (
+    SELECT *
+    FROM past
+    WHERE NOT current_setting('etl.is_past_by_key')::boolean
+    UNION ALL
+    SELECT *
+    FROM valid
+    WHERE NOT current_setting('etl.is_valid_by_key')::boolean
+),
 examined AS (
     SELECT *
-    FROM changed
-    WHERE :'since' = ''
-        AND :'first_date' <> :'last_date'
+    FROM read_through
+    WHERE :'first_date' <> :'last_date'
     UNION ALL
     (
         SELECT *
-        FROM changed
-        WHERE :'since' = ''
-            AND :'first_date' = :'last_date'
+        FROM read_through
+        WHERE :'first_date' = :'last_date'
         OFFSET 0  -- a user has few versions on one date: workers had better not group them by halves
     )
     UNION ALL
     SELECT found.*
-    FROM new_users
+    FROM looked_up
     CROSS JOIN LATERAL (
         SELECT *
-        FROM changed
-        WHERE changed.id = new_users.id
+        FROM past
+        WHERE past.id = looked_up.id
         OFFSET 0  -- a look into the index for each user, whatever the planner thinks
     ) AS found
-    WHERE :'since' <> ''
+    WHERE current_setting('etl.is_past_by_key')::boolean
+    UNION ALL
+    SELECT found.*
+    FROM looked_up
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM valid
+        WHERE valid.id = looked_up.id
+        OFFSET 0
+    ) AS found
+    WHERE current_setting('etl.is_valid_by_key')::boolean
 ),
 lives AS (
     SELECT
@@ -90,12 +139,21 @@ versions AS (
             OR COALESCE(  -- not of those who have no end: that would look each of them up
                 last_end >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC', false
             )
-            AND last_end IS DISTINCT FROM (
-                SELECT min(later.valid_from)
-                FROM crm.users_dim AS later
-                WHERE later.id = lives.id
-                    AND later.valid_from
-                        >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND last_end IS DISTINCT FROM LEAST(
+                (
+                    SELECT min(later.valid_from)  -- alone it is one look into the key
+                    FROM crm.users_dim_past AS later
+                    WHERE later.id = lives.id
+                        AND later.valid_from
+                            >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                ),
+                (
+                    SELECT later.valid_from
+                    FROM crm.users_dim_valid AS later
+                    WHERE later.id = lives.id
+                        AND later.valid_from
+                            >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                )
             )
         ) AS n_astray,
         count(*) FILTER (
@@ -131,7 +189,7 @@ events AS (
         FROM raw.user_events
         WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-            AND (:'since' = '' OR id IN (SELECT id FROM new_users))
+            AND (:'since' = '' OR id IN (SELECT id FROM looked_up))
         GROUP BY id, received_at
     ) AS instants
 ),
@@ -146,7 +204,7 @@ repeats AS (
     FROM crm.user_repeats
     WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        AND (:'since' = '' OR id IN (SELECT id FROM new_users))
+        AND (:'since' = '' OR id IN (SELECT id FROM looked_up))
 )
 SELECT
     'every instant of a user in raw is a version or a repeat' AS check_name,

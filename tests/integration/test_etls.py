@@ -1,8 +1,13 @@
 """The two ETLs on a real PostgreSQL, against an oracle that shares nothing with their SQL."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,14 +20,14 @@ from hypothesis import strategies as st
 from consumer.batch import unpack
 from consumer.writer import RawTables
 from etls.catalogue import ETLS, Etl
-from etls.ledger import standings
-from etls.runner import CheckFailed, Run, passed_checks, run_etl
+from etls.ledger import FULL, standings
+from etls.runner import CheckFailed, Run, passed_checks, run_etl, turn
 from feeds import FEEDS
 from feeds.core.records import parse_header, split_records
 from feeds.core.rows import Accepted, read_records, validate
 from tests import oracle
 from tests.builders import SAMPLES, USER_EVENTS, UserEvent, delivery
-from tests.integration.conftest import Database, run
+from tests.integration.conftest import Database, eventually, run
 from warehouse.errors import WarehouseError
 from warehouse.message import CSV, IMPORTED_AT
 from warehouse.postgres import ETL, INGEST, READ, Connection, connect, open_connection
@@ -33,6 +38,20 @@ VERSION = (
     "id, username, user_email, user_type, organization_name, plan_name,"
     " valid_from, valid_to, is_valid, is_deleted"
 )
+# Users in more pages than a test has events, and a run that says it opened versions in as many.
+CROWD = """
+    WITH crowd AS (
+        INSERT INTO crm.users_dim (event_sk, id, username, valid_from, is_valid, is_deleted)
+        SELECT
+            gen_random_uuid(), 'other ' || n, string_agg(md5(n || 'x' || part), ''), '2019-12-31',
+            true, false
+        FROM generate_series(1, 400) AS n
+        CROSS JOIN generate_series(1, 40) AS part
+        GROUP BY n
+    )
+    INSERT INTO meta.etl_runs (etl, import_date, status, rows_written)
+    VALUES ('users_dim', '2030-01-01', 'failed', 100000)
+"""
 REPORT = "event_date, n_created, n_updated, n_deleted, n_unique, n_total"
 
 
@@ -46,11 +65,14 @@ class Warehouse:
         self._imports = 0
         self.events: list[oracle.Event] = []
 
-    def start_afresh(self) -> "Warehouse":
-        """Nothing imported, nothing processed."""
+    def start_afresh(self, *, crowded: bool = False) -> "Warehouse":
+        """Nothing imported, nothing processed; ``crowded``: by us, but so many others are there
+        that versions are looked up user by user."""
         self.database.empty()
         self._imports = 0
         self.events = []
+        if crowded:
+            self.database.rows(CROWD)
         return self
 
     def load(self, events: Sequence[UserEvent]) -> None:
@@ -102,9 +124,10 @@ class Warehouse:
             return {s.import_date for s in standings(cursor, etl) if s.is_stale}
 
     def dimension(self) -> list[tuple[Any, ...]]:
-        """crm.users_dim without its key."""
+        """crm.users_dim without its key and a crowd."""
         return self.database.rows(
-            f'SELECT {VERSION} FROM crm.users_dim ORDER BY id COLLATE "C", valid_from'
+            f"SELECT {VERSION} FROM crm.users_dim WHERE id NOT LIKE 'other %'"
+            ' ORDER BY id COLLATE "C", valid_from'
         )
 
     def report(self) -> list[tuple[Any, ...]]:
@@ -289,6 +312,14 @@ LIVES = st.lists(
 DAYS = st.sampled_from([FIRST_DAY + timedelta(days=n) for n in range(5)])
 
 
+def check_counts(runs: Sequence[Run], warehouse: Warehouse) -> None:
+    """Runs that did all of their dates say how many versions begin there."""
+    opened = Counter(version[6].date() for version in warehouse.dimension())
+    for done in runs:
+        if done.etl is USERS_DIM and done.outcome.mode == FULL:
+            assert done.outcome.rows_written == opened[done.import_date]
+
+
 RUNS = st.tuples(DAYS, DAYS, st.booleans())  # from, to (the other way round if need be), full
 
 
@@ -300,18 +331,19 @@ RUNS = st.tuples(DAYS, DAYS, st.booleans())  # from, to (the other way round if 
 @given(
     steps=st.lists(st.one_of(LIVES, RUNS), min_size=1, max_size=8),
     rerun=st.randoms(use_true_random=False),
+    crowded=st.booleans(),
 )
 def test_tables_depend_on_which_dates_ran_and_not_on_how(
-    shared_warehouse: Warehouse, steps: list[Any], rerun: Any
+    shared_warehouse: Warehouse, steps: list[Any], rerun: Any, crowded: bool
 ) -> None:
-    warehouse = shared_warehouse.start_afresh()
+    warehouse = shared_warehouse.start_afresh(crowded=crowded)
     processed: set[date] = set()
     stale: set[date] = set()
     for step in steps:
         if isinstance(step, tuple):
             first, last = sorted(step[:2])
             dates = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-            warehouse.run(dates, full=step[2])
+            check_counts(warehouse.run(dates, full=step[2]), warehouse)
             processed.update(dates)
             stale -= set(dates)
         else:
@@ -346,18 +378,17 @@ def test_tables_depend_on_which_dates_ran_and_not_on_how(
         ]
     ),
     choice=st.integers(0, 11),
+    crowded=st.booleans(),
 )
 def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
-    shared_warehouse: Warehouse, lives: list[UserEvent], accident: str, choice: int
+    shared_warehouse: Warehouse, lives: list[UserEvent], accident: str, choice: int, crowded: bool
 ) -> None:
-    warehouse = shared_warehouse.start_afresh()
+    warehouse = shared_warehouse.start_afresh(crowded=crowded)
     warehouse.load(lives)
     days = oracle.week(FIRST_DAY)
     warehouse.run(days)
-    rows = warehouse.database.rows(
-        "SELECT id, valid_from, valid_to FROM crm.users_dim ORDER BY id, valid_from"
-    )
-    user, start, end = rows[choice % len(rows)]
+    versions = [(v[0], v[6], v[7]) for v in warehouse.dimension()]
+    user, start, end = versions[choice % len(versions)]
     dates = {"first_date": days[0], "last_date": days[-1], "since": ""}
     with warehouse.database.connection.cursor() as cursor:
         cursor.execute("BEGIN; SELECT crm.guard_overlaps(false)")
@@ -368,14 +399,27 @@ def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
             else:
                 with pytest.raises(CheckFailed):
                     passed_checks(cursor, USERS_DIM, dates)
+            assert looks_up(cursor) == (crowded, crowded)
         finally:
             cursor.execute("ROLLBACK")
 
 
+def looks_up(cursor: Any) -> tuple[bool, bool]:
+    """Whether the checks found valid, and past, versions user by user."""
+    cursor.execute(
+        "SELECT current_setting('etl.is_valid_by_key')::bool,"
+        " current_setting('etl.is_past_by_key')::bool"
+    )
+    ((valid, past),) = cursor.fetchall()
+    return valid, past
+
+
+@pytest.mark.parametrize("crowded", [False, True], ids=["read through", "by key"])
 @pytest.mark.parametrize("wrong_end", [at(6), at(9)], ids=["a gap before it", "an overlap with it"])
 def test_the_checks_of_a_date_see_the_version_before_it(
-    warehouse: Warehouse, database: Database, wrong_end: str
+    shared_warehouse: Warehouse, database: Database, wrong_end: str, crowded: bool
 ) -> None:
+    warehouse = shared_warehouse.start_afresh(crowded=crowded)
     created = UserEvent(received_at=at(5))
     warehouse.load([created, created.updated(at(7), plan_name="Gold")])
     warehouse.run([date(2020, 12, 5), date(2020, 12, 7)])
@@ -384,7 +428,7 @@ def test_the_checks_of_a_date_see_the_version_before_it(
         cursor.execute("BEGIN; SELECT crm.guard_overlaps(false)")
         try:
             passed_checks(cursor, USERS_DIM, dates)
-            cursor.execute("DROP TABLE new_users")
+            cursor.execute("DROP TABLE looked_up")
             cursor.execute("UPDATE crm.users_dim_past SET valid_to = %s", (wrong_end,))
             with pytest.raises(CheckFailed, match="where a version begins the one before ends"):
                 passed_checks(cursor, USERS_DIM, dates)
@@ -534,6 +578,55 @@ def test_two_runs_of_an_etl_take_turns(warehouse: Warehouse) -> None:
     assert not failures
     assert warehouse.dimension() == oracle.users_dim(warehouse.events)
     assert [row[2] for row in ledger(warehouse.database)] == ["succeeded"] * 15
+
+
+@contextmanager
+def running_etl() -> Iterator[subprocess.Popen[str]]:
+    """A run of users_dim on the 6th under way."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "etls", "run", "users_dim", "--date", "2020-12-06"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_run_that_has_to_wait_says_so(warehouse: Warehouse) -> None:
+    warehouse.load([UserEvent(received_at=at(6))])
+    with connect(os.environ["DATABASE_URL"], "rival", ETL) as rival:
+        turn_of_rival = ExitStack()
+        turn_of_rival.enter_context(turn(rival, USERS_DIM))
+        with running_etl() as process:
+            assert process.stderr
+            said = process.stderr.readline()
+            assert said == "users_dim: another run is at work, waiting for its end\n"
+            assert not warehouse.dimension()
+            turn_of_rival.close()
+            assert process.wait(timeout=30) == 0
+    assert len(warehouse.dimension()) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_ends_in_the_server_too(
+    warehouse: Warehouse, how: signal.Signals
+) -> None:
+    warehouse.load([UserEvent(received_at=at(6))])
+    at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'event-etl'"
+    in_its_way = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with connect(os.environ["DATABASE_URL"], "rival") as rival, running_etl() as process:
+        with rival.cursor() as cursor:
+            cursor.execute("LOCK TABLE crm.users_dim_valid")
+        eventually(lambda: warehouse.database.rows(in_its_way) == [(1,)])
+        process.send_signal(how)
+        assert process.wait(timeout=5) == -how, "not only when the statement has ended"
+        eventually(lambda: warehouse.database.rows(at_work) == [(0,)])
+        rival.rollback()
+    warehouse.process(date(2020, 12, 6))
+    assert [row[2] for row in ledger(warehouse.database)] == ["failed", "succeeded", "succeeded"]
 
 
 def test_the_command_says_what_it_did(warehouse: Warehouse) -> None:
