@@ -188,7 +188,7 @@ bench: $(VENV) ## measure against baselines, on private services; BENCH='--round
 	@stack/test.sh python -m bench $(BENCH)
 
 .PHONY: teardown
-teardown: ## stop and remove what setup started; KEEP_DATA=1 keeps the data
+teardown: ## stop and remove what setup and spark_cluster started; KEEP_DATA=1 keeps the data
 	@$(DOWN)
 
 # The virtual environment, made anew when what it holds changes.

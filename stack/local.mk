@@ -4,7 +4,8 @@ LOCAL = .venv/bin/python -m stack.local --instance $(INSTANCE)
 VENV_PATH = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
 UP = stack/install.sh services && $(LOCAL) up
-DOWN = $(if $(wildcard .venv/bin/python),$(LOCAL) down $(if $(KEEP_DATA),--keep-data),echo "stack: nothing to stop")
+DOWN = $(if $(wildcard .local/spark-$(INSTANCE)),$(SPARK_DOWN);) \
+  $(if $(wildcard .venv/bin/python),$(LOCAL) down $(if $(KEEP_DATA),--keep-data),echo "stack: nothing to stop")
 SCALE = $(LOCAL) consumers
 SPARK_UP = stack/install.sh java && .venv/bin/python -m stack.spark up --instance $(INSTANCE)
 SPARK_DOWN = .venv/bin/python -m stack.spark down --instance $(INSTANCE)
