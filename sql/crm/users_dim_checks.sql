@@ -160,12 +160,16 @@ versions AS (
             WHERE first_start >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND EXISTS (  -- on the first dates of all this spares a look for each user
                 SELECT
-                FROM crm.users_dim_past
+                FROM (  -- those that are not examined, which block ranges tell
+                    SELECT valid_from
+                    FROM crm.users_dim_past
+                    WHERE valid_to < :'first_date'::timestamp AT TIME ZONE 'UTC'
+                    UNION ALL
+                    SELECT valid_from
+                    FROM crm.users_dim_past
+                    WHERE valid_to >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                ) AS others
                 WHERE valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
-                    AND (  -- which those are that are not examined, and block ranges tell
-                        valid_to < :'first_date'::timestamp AT TIME ZONE 'UTC'
-                        OR valid_to >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-                    )
             )
             AND EXISTS (
                 SELECT
