@@ -232,10 +232,18 @@ WHERE touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME
     OR (SELECT max(valid_from) FROM crm.user_repeats)
     >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC';
 
+-- Where several dates are done at once and nobody of them is known, what comes out below goes straight
+-- into the tables: a table in between costs more than the workers save that sort for it.
+SELECT set_config(
+    'etl.is_direct',
+    (:'first_date' <> :'last_date' AND NOT EXISTS (SELECT FROM touched))::text,
+    true
+);
+
 -- The users' events from the version before the dates to the event after them: versions, with their
 -- ends, and repeats. The chain ends where it meets the versions that stay as they are. What has been
 -- a version until now has its place, row_at, and a past one its old end.
-CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
+CREATE TEMPORARY VIEW life AS
 WITH events AS (
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
@@ -344,6 +352,11 @@ SELECT
     is_deleted, is_version, row_at, old_end, next_start AS valid_to
 FROM linked;
 
+CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
+SELECT *
+FROM life
+WHERE NOT current_setting('etl.is_direct')::boolean;
+
 -- The last of them ends where the versions go on that stay as they are.
 UPDATE chain
 SET valid_to = CASE WHEN following.is_version THEN version_end ELSE version_start END
@@ -373,6 +386,16 @@ WHERE EXISTS (SELECT FROM seen)  -- only these have past versions here
     AND (NOT chain.is_version OR chain.valid_to <> chain.old_end OR chain.valid_to IS NULL)
     AND old.ctid = chain.row_at;
 
+DELETE FROM crm.user_repeats
+WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    AND (:'since' = '' OR id IN (SELECT id FROM touched));
+
+DELETE FROM crm.user_repeats AS old
+USING following
+WHERE old.id = following.id
+    AND old.valid_from = following.valid_from;
+
 DELETE FROM crm.users_dim_valid AS old
 USING seen
 WHERE old.ctid = seen.row_at
@@ -395,58 +418,43 @@ WHERE chain.is_version
     AND (chain.row_at IS NULL OR chain.old_end IS NOT NULL)  -- not what it is already
     AND old.ctid = touched.row_at;
 
-INSERT INTO crm.users_dim_valid (
+INSERT INTO crm.user_history (
     event_sk, id, username, user_email, user_type, organization_name, plan_name,
     valid_from, valid_to, is_valid, is_deleted
 )
 SELECT
-    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from, NULL,
-    true, is_deleted
-FROM chain
-WHERE is_version
-    AND valid_to IS NULL
-    AND NOT EXISTS (SELECT FROM touched WHERE touched.id = chain.id AND touched.row_at IS NOT NULL);
-
-INSERT INTO crm.users_dim_past (
-    event_sk, id, username, user_email, user_type, organization_name, plan_name,
-    valid_from, valid_to, is_valid, is_deleted
-)
-SELECT
-    event_sk, id, username, user_email, user_type, organization_name, plan_name,
-    valid_from, valid_to, false, is_deleted
-FROM chain
-WHERE is_version
-    AND valid_to IS NOT NULL
-    AND valid_to IS DISTINCT FROM old_end;
-
-SELECT crm.know_ends();
-
-DELETE FROM crm.user_repeats
-WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-    AND (:'since' = '' OR id IN (SELECT id FROM touched));
-
-DELETE FROM crm.user_repeats AS old
-USING following
-WHERE old.id = following.id
-    AND old.valid_from = following.valid_from;
-
-INSERT INTO crm.user_repeats (
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    CASE WHEN is_version THEN valid_to END,
+    CASE WHEN is_version THEN valid_to IS NULL END,
     is_deleted
-)
-SELECT
-    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-    is_deleted
-FROM chain
-WHERE NOT is_version
+FROM life
+WHERE current_setting('etl.is_direct')::boolean
 UNION ALL
 SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    CASE WHEN is_version THEN valid_to END,
+    CASE WHEN is_version THEN valid_to IS NULL END,
     is_deleted
+FROM chain
+WHERE NOT is_version
+    OR valid_to IS NOT NULL AND valid_to IS DISTINCT FROM old_end
+UNION ALL
+SELECT
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    NULL, true, is_deleted
+FROM chain
+WHERE is_version
+    AND valid_to IS NULL
+    AND NOT EXISTS (SELECT FROM touched WHERE touched.id = chain.id AND touched.row_at IS NOT NULL)
+UNION ALL
+SELECT
+    event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+    NULL, NULL, is_deleted
 FROM date_events
 WHERE NOT is_version
     AND row_at IS NOT NULL;
+
+SELECT crm.know_ends();
 
 SELECT crm.guard_overlaps(true);
 
@@ -456,7 +464,8 @@ SELECT set_config(
     'etl.is_in_chain',
     (
         :'first_date' = :'last_date'
-        OR pg_relation_size('chain') * 2
+        OR NOT current_setting('etl.is_direct')::boolean
+        AND pg_relation_size('chain') * 2
         < pg_relation_size('crm.users_dim_valid') + pg_relation_size('crm.users_dim_past')
     )::text,
     true
