@@ -243,7 +243,7 @@ SELECT set_config(
 -- The users' events from the version before the dates to the event after them: versions, with their
 -- ends, and repeats. The chain ends where it meets the versions that stay as they are. What has been
 -- a version until now has its place, row_at, and a past one its old end.
-CREATE TEMPORARY VIEW life AS
+CREATE TEMPORARY VIEW lives AS
 WITH events AS (
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
@@ -354,7 +354,7 @@ FROM linked;
 
 CREATE TEMPORARY TABLE chain ON COMMIT DROP AS
 SELECT *
-FROM life
+FROM lives
 WHERE NOT current_setting('etl.is_direct')::boolean;
 
 -- The last of them ends where the versions go on that stay as they are.
@@ -418,6 +418,8 @@ WHERE chain.is_version
     AND (chain.row_at IS NULL OR chain.old_end IS NOT NULL)  -- not what it is already
     AND old.ctid = touched.row_at;
 
+-- All there is; or, where that lies in the chain, what is not in its place yet. Repeats are neither valid
+-- nor past.
 INSERT INTO crm.user_history (
     event_sk, id, username, user_email, user_type, organization_name, plan_name,
     valid_from, valid_to, is_valid, is_deleted
@@ -427,7 +429,7 @@ SELECT
     CASE WHEN is_version THEN valid_to END,
     CASE WHEN is_version THEN valid_to IS NULL END,
     is_deleted
-FROM life
+FROM lives
 WHERE current_setting('etl.is_direct')::boolean
 UNION ALL
 SELECT
