@@ -233,7 +233,7 @@ WHERE touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME
     >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC';
 
 -- Where several dates are done at once and nobody of them is known, what comes out below goes straight
--- into the tables: a table in between costs more than the workers save that sort for it.
+-- into the tables: a table in between costs what the workers that sort for it save, if they find a core.
 SELECT set_config(
     'etl.is_direct',
     (:'first_date' <> :'last_date' AND NOT EXISTS (SELECT FROM touched))::text,

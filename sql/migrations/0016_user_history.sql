@@ -1,6 +1,6 @@
 -- depends: 0015_quicker_counts
 -- All processed events of users in one table: the versions, which are crm.users_dim, and the repeats. So
--- one statement can write both, and dates that nobody has been seen on or after need no table in between.
+-- one statement can write both, and a first back-fill needs no table in between.
 
 CREATE TABLE crm.user_history (
     event_sk uuid NOT NULL,
