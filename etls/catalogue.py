@@ -15,13 +15,15 @@ class Etl:
 
     Beside it stands ``<table>_checks.sql``: what must hold of its result. Both are told
     ``first_date``, ``last_date`` and ``since``, the snapshot of the run before; an ETL may take
-    that as a hint to work on nothing but the events outside it.
+    that as a hint to work on nothing but the events outside it. One that is done ``in_halves``
+    keeps to the users from ``from_id`` on and before ``to_id``; an empty one is no limit.
     """
 
     name: str  # also the table
     schema: str
     inputs: tuple[str, ...]  # raw tables, partitioned by day
     grain: str
+    in_halves: bool = False  # two sessions may share its users, who meet at ``<table>_middle.sql``
 
     @property
     def target(self) -> str:
@@ -38,6 +40,11 @@ class Etl:
         """The name of the SQL of its data checks."""
         return f"{self.sql}_checks"
 
+    @property
+    def middle(self) -> str:
+        """The name of the SQL that finds where two sessions share its users."""
+        return f"{self.sql}_middle"
+
     @cached_property
     def definition(self) -> str:
         """A hash of its SQL, comments aside: what is made by another definition is stale."""
@@ -47,7 +54,13 @@ class Etl:
 
 _ARTICLES = ("raw.article_events",)
 _ALL = (
-    Etl("users_dim", "crm", inputs=("raw.user_events",), grain="a user and state, type 2"),
+    Etl(
+        "users_dim",
+        "crm",
+        inputs=("raw.user_events",),
+        grain="a user and state, type 2",
+        in_halves=True,
+    ),
     Etl("user_events_daily", "reports", inputs=("raw.user_events",), grain="a date"),
     Etl("article_performance", "reports", inputs=_ARTICLES, grain="an article and date"),
     Etl("user_performance", "reports", inputs=_ARTICLES, grain="a user and date"),

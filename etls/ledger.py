@@ -41,6 +41,16 @@ class Outcome:
     rows_written: int  # rows inserted into the target
     checks: Mapping[str, int]  # how many rows broke each
 
+    def joined_with(self, other: "Outcome") -> "Outcome":
+        """The outcome of a run of which two sessions did a share each."""
+        return Outcome(
+            FULL if FULL in (self.mode, other.mode) else self.mode,
+            self.n_events,
+            max(self.rows_read, other.rows_read),  # each gives those of the date
+            self.rows_written + other.rows_written,
+            {name: broken + other.checks[name] for name, broken in self.checks.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Standing:

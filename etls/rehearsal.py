@@ -6,7 +6,7 @@ from datetime import date
 
 from etls.catalogue import Etl
 from etls.ledger import changes, outlooks
-from etls.runner import spans
+from etls.runner import EVERYBODY, spans
 from warehouse.postgres import Connection, Cursor, translated_errors
 from warehouse.queries import query
 
@@ -38,6 +38,7 @@ def rehearse(connection: Connection, etl: Etl, dates: Sequence[date], *, full: b
 
 def _statements(cursor: Cursor, etl: Etl, span: Sequence[date], since: str) -> list[str]:
     parameters = {"first_date": span[0], "last_date": span[-1], "since": since}
+    parameters |= EVERYBODY._asdict()
     said = [f"\nsql/{etl.sql}.sql, {span[0]} to {span[-1]}"]
     for statement in re.split(r";\s*\n", re.sub(r"--.*", "", query(etl.sql))):
         if not statement.strip():

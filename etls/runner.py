@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from etls.catalogue import Etl
 from etls.ledger import (
@@ -24,12 +25,23 @@ from etls.ledger import (
     standings,
 )
 from warehouse.errors import UsageError, WarehouseError
-from warehouse.postgres import Connection, Cursor, InvalidRow, savepoint, translated_errors
+from warehouse.postgres import (
+    Connection,
+    Cursor,
+    InvalidRow,
+    LockTimeout,
+    keep_vacuum_away,
+    savepoint,
+    translated_errors,
+)
 from warehouse.queries import query
 
 # What one transaction works on, unless a single date has more.
 _MOST_DATES = 31
 _MOST_BYTES = 1_000_000_000  # of raw tables
+# Fewer events are done sooner by one session than by two: a second one takes a connection, and does
+# for its share what it would do for all.
+LEAST_FOR_TWO = 20_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,49 @@ class Run:
             of_all = f" of {outcome.n_events:,}" if outcome.rows_read < outcome.n_events else ""
             said = f"{outcome.rows_read:,}{of_all} rows read, {outcome.rows_written:,} written"
         return f"{self.etl.name} {self.import_date}: {said} ({self.seconds:.2f} s)"
+
+
+class Users(NamedTuple):
+    """Whom a session works for: from one id on, and before another; an empty one is no limit."""
+
+    from_id: str
+    to_id: str
+
+
+EVERYBODY = Users("", "")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What there is to do for an ETL on dates in a row."""
+
+    etl: Etl
+    changes: Sequence[Change]
+    full: bool
+
+    @property
+    def since(self) -> str | None:
+        """The snapshot outside which lies all that is to be worked on; None: all of it is."""
+        return None if self.full or len(self.changes) > 1 else self.changes[0].since
+
+    @property
+    def n_events(self) -> int:
+        """How many events the dates have."""
+        return sum(change.n_events for change in self.changes)
+
+    @property
+    def size(self) -> int:
+        """How many of these are to be worked on."""
+        return self.n_events if self.since is None else self.changes[0].n_new
+
+    def parameters(self, users: Users, since: str = "") -> dict[str, object]:
+        """What the ETL's SQL is told."""
+        return {
+            "first_date": self.changes[0].import_date,
+            "last_date": self.changes[-1].import_date,
+            "since": since,
+            **users._asdict(),
+        }
 
 
 class CheckFailed(WarehouseError):
@@ -94,6 +149,7 @@ def turn(connection: Connection, etl: Etl) -> Iterator[None]:
         if not _result(connection, "meta/try_lock_etl", key):
             print(f"{etl.name}: another run is at work, waiting for its end", file=sys.stderr)
             _result(connection, "meta/lock_etl", key)
+        _result(connection, "meta/await_followers", key)
         try:
             yield
         finally:
@@ -136,6 +192,15 @@ def spans(outlooks_of_dates: Iterable[Outlook], *, full: bool) -> Iterator[list[
 
 
 def _run(connection: Connection, etl: Etl, span: list[date], full: bool) -> Iterator[Run]:
+    try:
+        yield from _run_once(connection, etl, span, full, most_sessions=2)
+    except LockTimeout:  # of two, if somebody's trigger puts one in the way of the other
+        yield from _run_once(connection, etl, span, full, most_sessions=1)
+
+
+def _run_once(
+    connection: Connection, etl: Etl, span: list[date], full: bool, *, most_sessions: int
+) -> Iterator[Run]:
     started = time.monotonic()
     with (
         recorded(connection, etl, span) as run_ids,
@@ -143,12 +208,52 @@ def _run(connection: Connection, etl: Etl, span: list[date], full: bool) -> Iter
         connection,
         connection.cursor() as cursor,
     ):
-        outcomes = execute(cursor, etl, span, full)
-        for run_id, outcome in zip(run_ids, outcomes):
-            record_success(cursor, run_id, etl, outcome)
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        job = Job(etl, changes(cursor, etl, span), full)
+        keep_vacuum_away(cursor, (etl.schema, etl.name))
+        middle = _middle(cursor, job) if most_sessions > 1 else None
+        if middle is None:
+            outcomes = execute(cursor, job, EVERYBODY)
+            _record(cursor, run_ids, etl, outcomes)
+        else:
+            outcomes = _execute_in_two(connection, job, middle, run_ids)
     seconds = time.monotonic() - started
     for import_date, outcome in zip(span, outcomes):
         yield Run(etl, import_date, outcome, seconds)
+
+
+def _middle(cursor: Cursor, job: Job) -> str | None:
+    """The id below which one session works and from which on another; None: one does it all."""
+    if not job.etl.in_halves or job.size < LEAST_FOR_TWO:
+        return None
+    parameters = job.parameters(EVERYBODY) | {"n_events": job.n_events}
+    cursor.execute(query(job.etl.middle), parameters)
+    ((middle,),) = cursor.fetchall()
+    return None if middle is None else str(middle)
+
+
+def _execute_in_two(
+    connection: Connection, job: Job, middle: str, run_ids: Sequence[int]
+) -> list[Outcome]:
+    from etls.pair import work_in_two  # pylint: disable=import-outside-toplevel  # seldom needed
+
+    def finish(cursor: Cursor, lower: Sequence[Outcome], upper: Sequence[Outcome]) -> list[Outcome]:
+        outcomes = [one.joined_with(other) for one, other in zip(lower, upper)]
+        _record(cursor, run_ids, job.etl, outcomes)
+        return outcomes
+
+    return work_in_two(
+        connection,
+        job.etl.name,
+        lambda cursor: execute(cursor, job, Users("", middle)),
+        lambda cursor: execute(cursor, job, Users(middle, "")),
+        finish,
+    )
+
+
+def _record(cursor: Cursor, run_ids: Sequence[int], etl: Etl, outcomes: Sequence[Outcome]) -> None:
+    for run_id, outcome in zip(run_ids, outcomes):
+        record_success(cursor, run_id, etl, outcome)
 
 
 @contextmanager
@@ -163,8 +268,8 @@ def recorded(connection: Connection, etl: Etl, dates: Sequence[date]) -> Iterato
         raise
 
 
-def execute(cursor: Cursor, etl: Etl, span: Sequence[date], full: bool) -> list[Outcome]:
-    """Do what there is to do on dates in a row, in a transaction that has not begun.
+def execute(cursor: Cursor, job: Job, users: Users) -> list[Outcome]:
+    """Do what there is to do on dates in a row, for some users.
 
     If what is there does not pass the checks after only the new events have been worked on,
     somebody has changed it: then all is done.
@@ -172,32 +277,26 @@ def execute(cursor: Cursor, etl: Etl, span: Sequence[date], full: bool) -> list[
     Raises:
         CheckFailed: the result of all that breaks a check.
     """
-    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    found = changes(cursor, etl, span)
-    if not full and len(found) == 1 and found[0].since is not None:
+    if (since := job.since) is not None:
         try:
             with savepoint(cursor), translated_errors():
-                return _attempt(cursor, etl, found, found[0].since)
+                return _attempt(cursor, job, users, since)
         except (InvalidRow, CheckFailed):
             pass
-    return _attempt(cursor, etl, found, None)
+    return _attempt(cursor, job, users, None)
 
 
-def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | None) -> list[Outcome]:
-    parameters = {
-        "first_date": found[0].import_date,
-        "last_date": found[-1].import_date,
-        "since": since or "",
-    }
+def _attempt(cursor: Cursor, job: Job, users: Users, since: str | None) -> list[Outcome]:
+    parameters = job.parameters(users, since or "")
     written: dict[date, int] = {}
-    mode = FULL if since is None else NEW if found[0].n_new else NOTHING_NEW
+    mode = FULL if since is None else NEW if job.changes[0].n_new else NOTHING_NEW
     if mode == NOTHING_NEW:
         parameters["since"] = ""  # then all of it is examined
     else:
-        cursor.execute("SET LOCAL etl.is_checked = on")  # below, so triggers need not
-        cursor.execute(query(etl.sql), parameters)
+        cursor.execute("SELECT meta.promise_checks()")  # below, so triggers need not
+        cursor.execute(query(job.etl.sql), parameters)
         written = dict(cursor.fetchall())
-    checks = passed_checks(cursor, etl, parameters)
+    checks = passed_checks(cursor, job.etl, parameters)
     return [
         Outcome(
             mode,
@@ -206,7 +305,7 @@ def _attempt(cursor: Cursor, etl: Etl, found: Sequence[Change], since: str | Non
             written.get(change.import_date, 0),
             checks,
         )
-        for change in found
+        for change in job.changes
     ]
 
 

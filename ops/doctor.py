@@ -98,7 +98,7 @@ def _examine_database(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Fin
         yield _check(
             guards,
             "a trigger guards crm.users_dim against versions that overlap",
-            "between runs it is on: SELECT crm.guard_overlaps(true)",
+            "ALTER TABLE crm.users_dim_valid ENABLE TRIGGER no_overlap, and users_dim_past",
         )
 
 

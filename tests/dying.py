@@ -15,6 +15,9 @@ import consumer.__main__
 import consumer.batch
 import consumer.service
 import consumer.writer
+import etls.__main__
+import etls.pair
+import etls.runner
 import producer.__main__
 from consumer.decoders import decode
 from consumer.writer import RawTables
@@ -112,6 +115,29 @@ def _failing() -> None:
     setattr(consumer.batch, "decode", defective)
 
 
+def _in_two() -> None:
+    etls.runner.LEAST_FOR_TWO = 1
+
+
+def _before_the_leader_commits() -> None:
+    _in_two()
+    is_waiting = getattr(etls.pair, "_is_waiting")
+
+    def fatal(*arguments: Any) -> bool:
+        if is_waiting(*arguments):
+            _die()
+        return False
+
+    setattr(etls.pair, "_is_waiting", fatal)
+
+
+def _after_the_leader_has_committed() -> None:
+    _in_two()
+    beside = getattr(etls.pair, "_Beside")
+    # Asked for first is what the follower has done, and then how it was committed.
+    setattr(beside, "result", _dying(beside.result, before=True))
+
+
 STEPS: dict[str, Callable[[], None]] = {
     "batch-taken": _batch_taken,
     "after-copy": _after_copy,
@@ -125,9 +151,19 @@ OTHERS: dict[str, Callable[[], None]] = {
     "hanging": _hanging,
     "failing": _failing,
 }
+OF_ETLS: dict[str, Callable[[], None]] = {
+    "in-two": _in_two,
+    "before-the-leader-commits": _before_the_leader_commits,
+    "after-the-leader-has-committed": _after_the_leader_has_committed,
+}
 
 
 if __name__ == "__main__":
     STEP = sys.argv.pop(1)
-    {**STEPS, **OTHERS}[STEP]()
-    (producer if STEP == "between-publish-and-confirm" else consumer).__main__.main()
+    {**STEPS, **OTHERS, **OF_ETLS}[STEP]()
+    if STEP in OF_ETLS:
+        etls.__main__.main()
+    elif STEP == "between-publish-and-confirm":
+        producer.__main__.main()
+    else:
+        consumer.__main__.main()

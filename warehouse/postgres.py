@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as _connection
 from psycopg2.extensions import cursor as _cursor
+from psycopg2.extensions import make_dsn
 
 from warehouse.copy_format import HEAD, TAIL, encode_row
 from warehouse.errors import BrokenEnvironment, DatabaseUnavailable, WarehouseError
@@ -33,6 +34,10 @@ _COPY_BUFFER = 1 << 20
 
 class DuplicateKey(WarehouseError):
     """One of these rows is there already."""
+
+
+class LockTimeout(DatabaseUnavailable):
+    """Somebody else held a lock for longer than we were to wait."""
 
 
 class InvalidRow(WarehouseError):
@@ -59,6 +64,12 @@ def open_connection(url: object, name: str, role: str | None = None) -> Connecti
         return connection
 
 
+def open_another(connection: Connection, role: str) -> Connection:
+    """A second connection to where the first one goes, under the same name."""
+    given = connection.info.dsn_parameters | {"password": connection.info.password}
+    return open_connection(make_dsn(**given), given["application_name"], role)
+
+
 @contextmanager
 def connect(url: object, name: str, role: str | None = None) -> Iterator[Connection]:
     """The same, closed at the end of the block; errors inside it are translated too."""
@@ -78,6 +89,8 @@ def translated_errors() -> Iterator[None]:
             raise BrokenEnvironment(said + advice) from error
         if _class_of(error) in _ROW_AT_FAULT:
             raise InvalidRow(said) from error
+        if isinstance(error, psycopg2.errors.LockNotAvailable):
+            raise LockTimeout(said) from error
         raise DatabaseUnavailable(f"PostgreSQL (DATABASE_URL): {_one_line(error)}") from error
 
 
@@ -216,6 +229,13 @@ def copy_rows(
     statement = sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM {}")
     tables = map(lambda names: sql.Identifier(*names), (target, source))
     cursor.execute(statement.format(*tables, columns=_names(columns)))
+
+
+def keep_vacuum_away(cursor: Cursor, table: Sequence[str]) -> None:
+    """Keep autovacuum away until the transaction ends: it would count as none the rows that have
+    yet to be committed, and what joins them later would be planned for none."""
+    statement = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE")
+    cursor.execute(statement.format(sql.Identifier(*table)))
 
 
 def drop_table(cursor: Cursor, table: Sequence[str]) -> None:

@@ -1,7 +1,8 @@
 -- crm.users_dim, type 2
 -- Grain:  one row a user and state; see docs/architecture.md.
--- Inputs: raw.user_events of the dates from :first_date to :last_date. With :since, a snapshot, only
---         the users who have events outside it; without, also those whose events have gone.
+-- Inputs: raw.user_events of the dates from :first_date to :last_date, of users from :from_id on, up to
+--         :to_id, that one not included; an empty one is no limit. With :since, a snapshot, only the
+--         users who have events outside it; without, also those whose events have gone.
 -- Rule:   of a user's events at one instant the last counts: Created < Updated < Deleted, then order
 --         in the source. One that changes nothing opens no version, it is kept in crm.user_repeats.
 --         What the dates can change lies between the version before them and the first event after
@@ -14,12 +15,26 @@ SET LOCAL work_mem = '128MB';
 SET LOCAL jit = off;
 SET LOCAL default_statistics_target = 10;
 
--- Keeps autovacuum away: it would count as none the rows that this transaction has yet to commit,
--- and what joins them later would be planned for none.
-LOCK TABLE crm.users_dim_valid, crm.users_dim_past, crm.user_repeats IN SHARE UPDATE EXCLUSIVE MODE;
-
--- A run that is checked, by users_dim_checks.sql, needs no trigger that looks at each row.
-SELECT crm.guard_overlaps(COALESCE(current_setting('etl.is_checked', true), 'off') <> 'on');
+CREATE OR REPLACE TEMPORARY VIEW raw_events AS
+SELECT
+    event_id AS event_sk,
+    id,
+    username,
+    user_email,
+    user_type,
+    organization_name,
+    plan_name,
+    received_at AS valid_from,
+    event_type = 'User Deleted' AS is_deleted,
+    array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
+    imported_at,
+    line,
+    txid
+FROM raw.user_events
+WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+    AND (:'to_id' = '' OR id COLLATE "C" < :'to_id');
 
 -- Of a single date the most users have one event and no later one: it is compared with their valid
 -- version, takes its place, and there is nothing to put in order. They are looked up in the order of
@@ -49,23 +64,11 @@ SELECT
     valid.ctid AS row_at
 FROM (
     SELECT
-        event_id AS event_sk,
-        id,
-        username,
-        user_email,
-        user_type,
-        organization_name,
-        plan_name,
-        received_at AS valid_from,
-        event_type = 'User Deleted' AS is_deleted,
-        array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) AS rank,
-        imported_at,
-        line,
+        event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+        is_deleted, rank, imported_at, line,
         CASE WHEN count(*) OVER (PARTITION BY id COLLATE "C") = 1 THEN id END AS lone_id
-    FROM raw.user_events
-    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        AND :'since' = ''
+    FROM raw_events
+    WHERE :'since' = ''
         AND :'first_date' = :'last_date'
 ) AS event
 LEFT JOIN crm.users_dim_valid AS valid
@@ -126,10 +129,8 @@ WHERE id IN (
     WHERE row_at IS NULL
     UNION ALL
     SELECT id
-    FROM raw.user_events
-    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+    FROM raw_events
+    WHERE raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
         AND (:'since' <> '' OR :'first_date' <> :'last_date')
 );
 
@@ -142,19 +143,14 @@ SELECT
     valid.is_deleted, valid.ctid
 FROM (
     SELECT id
-    FROM raw.user_events
-    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    FROM raw_events
     UNION
     SELECT id
-    FROM crm.users_dim
+    FROM crm.user_history
     WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-    UNION
-    SELECT id
-    FROM crm.user_repeats
-    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+        AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 ) AS known
 LEFT JOIN crm.users_dim_valid AS valid ON valid.id = known.id
 WHERE :'since' = ''
@@ -253,35 +249,16 @@ WITH events AS (
     UNION ALL
     (
         SELECT
-            event_id AS event_sk,
-            id,
-            username,
-            user_email,
-            user_type,
-            organization_name,
-            plan_name,
-            received_at AS valid_from,
-            event_type = 'User Deleted' AS is_deleted,
-            array_position(
-                ARRAY['User Created', 'User Updated', 'User Deleted'], event_type
-            ) AS rank,
-            imported_at,
-            line,
-            NULL,
-            NULL
-        FROM raw.user_events
-        WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-            AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-            AND (:'since' <> '' OR :'first_date' <> :'last_date')
+            event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
+            is_deleted, rank, imported_at, line, NULL, NULL
+        FROM raw_events
+        WHERE (:'since' <> '' OR :'first_date' <> :'last_date')
             AND (
                 :'since' = ''
                 OR id IN (
                     SELECT id
-                    FROM raw.user_events
-                    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-                        AND received_at
-                            < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-                        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+                    FROM raw_events
+                    WHERE raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
                 )
             )
         ORDER BY  -- as below: so parallel workers can sort the most of it
@@ -389,6 +366,8 @@ WHERE EXISTS (SELECT FROM seen)  -- only these have past versions here
 DELETE FROM crm.user_repeats
 WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+    AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
     AND (:'since' = '' OR id IN (SELECT id FROM touched));
 
 DELETE FROM crm.user_repeats AS old
@@ -456,9 +435,8 @@ FROM date_events
 WHERE NOT is_version
     AND row_at IS NOT NULL;
 
-SELECT crm.know_ends();
-
-SELECT crm.guard_overlaps(true);
+SELECT crm.know_ends()
+WHERE :'from_id' = '';  -- of two sessions that share the users one can do it, and for both
 
 -- Of many dates, of which all was worked on, it is sooner found in the table, by several processes,
 -- as long as there is not much else in that.
@@ -495,4 +473,6 @@ WHERE NOT current_setting('etl.is_in_chain')::boolean
     AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
     AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)
+    AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+    AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 GROUP BY 1;

@@ -1,8 +1,9 @@
--- What must hold after a run of crm.users_dim, on its dates; with :since, of the users who have new
--- events. No version ends before it begins, the table makes sure. So if the ends of a user's versions
--- are the beginnings of all but the first of them, there is no gap and no overlap: the last version
--- can end at none of them, so the one before it ends where the last begins, and so on. Of what begins
--- and ends on the dates it is enough to compare how many and their hashes.
+-- What must hold after a run of crm.users_dim, on its dates, of users from :from_id on and before :to_id
+-- (an empty one is no limit); with :since, of those who have new events. No version ends before it begins,
+-- the table makes sure. So if the ends of a user's versions are the beginnings of all but the first of
+-- them, there is no gap and no overlap: the last version can end at none of them, so the one before it
+-- ends where the last begins, and so on. Of what begins and ends on the dates it is enough to compare
+-- how many and their hashes.
 -- Returns check_name, n_violations.
 
 SET LOCAL enable_partitionwise_aggregate = on;  -- the instants of a day are of that day alone
@@ -31,6 +32,8 @@ CROSS JOIN LATERAL (
         WHERE :'since' = ''
             AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+            AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
         LIMIT GREATEST(n_valid_pages, n_past_pages)  -- how many more does not matter
     ) AS first_events
 ) AS events;
@@ -44,6 +47,8 @@ WHERE (
     )
     AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+    AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
     AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
 ORDER BY id;  -- neighbours in the index
 
@@ -56,12 +61,16 @@ WITH past AS NOT MATERIALIZED (
             valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             OR valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         )
+        AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+        AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 ),
 valid AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_valid
     WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+        AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 ),
 read_through AS NOT MATERIALIZED (
     SELECT *
@@ -193,6 +202,8 @@ events AS (
         FROM raw.user_events
         WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
             AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+            AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
             AND (:'since' = '' OR id IN (SELECT id FROM looked_up))
         GROUP BY id, received_at
     ) AS instants
@@ -208,6 +219,8 @@ repeats AS (
     FROM crm.user_repeats
     WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+        AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
         AND (:'since' = '' OR id IN (SELECT id FROM looked_up))
 )
 SELECT

@@ -226,14 +226,17 @@ def test_a_run_that_would_leave_a_gap_or_an_overlap_fails(
     assert database.rows("SELECT * FROM crm.users_dim") == before
 
 
+@pytest.mark.parametrize("claim", ["on", "transaction of the run"])
 def test_after_a_run_the_database_refuses_overlaps_whatever_somebody_claims(
-    tables: RawTables, database: Database
+    tables: RawTables, database: Database, claim: str
 ) -> None:
     store(tables, UserEvent(id="a", received_at=f"{DAY} 10:00:00"))
     etl("run", "users_dim", "--date", DAY)
+    if claim != "on":
+        ((claim,),) = database.rows("SELECT xmin::text FROM crm.users_dim")
     with pytest.raises(psycopg2.errors.ExclusionViolation):
         database.rows(
-            "SET etl.is_checked = on;"
+            f"SET etl.promised_in = '{claim}';"
             " INSERT INTO crm.users_dim (event_sk, id, valid_from, valid_to, is_valid, is_deleted)"
             f" VALUES (gen_random_uuid(), 'a', '{DAY} 09:00+00', '{DAY} 11:00+00', false, false)"
         )

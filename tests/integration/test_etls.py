@@ -10,18 +10,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import etls.runner
 from consumer.batch import unpack
 from consumer.writer import RawTables
 from etls.catalogue import ETLS, Etl
-from etls.ledger import FULL, standings
-from etls.runner import CheckFailed, Run, passed_checks, run_etl, turn
+from etls.ledger import FULL, changes, standings
+from etls.runner import (
+    EVERYBODY,
+    CheckFailed,
+    Job,
+    Run,
+    Users,
+    execute,
+    passed_checks,
+    run_etl,
+    turn,
+)
 from feeds import FEEDS
 from feeds.core.records import parse_header, split_records
 from feeds.core.rows import Accepted, read_records, validate
@@ -34,6 +45,7 @@ from warehouse.postgres import ETL, INGEST, READ, Connection, connect, open_conn
 
 USERS_DIM, DAILY = ETLS["users_dim"], ETLS["user_events_daily"]
 FIRST_DAY = date(2020, 12, 5)
+WORTH_TWO = etls.runner.LEAST_FOR_TWO
 VERSION = (
     "id, username, user_email, user_type, organization_name, plan_name,"
     " valid_from, valid_to, is_valid, is_deleted"
@@ -65,9 +77,11 @@ class Warehouse:
         self._imports = 0
         self.events: list[oracle.Event] = []
 
-    def start_afresh(self, *, crowded: bool = False) -> "Warehouse":
+    def start_afresh(self, *, crowded: bool = False, in_two: bool = False) -> "Warehouse":
         """Nothing imported, nothing processed; ``crowded``: by us, but so many others are there
-        that versions are looked up user by user."""
+        that versions are looked up user by user; ``in_two``: every run is shared by two sessions,
+        however little there is to do."""
+        etls.runner.LEAST_FOR_TWO = 1 if in_two else WORTH_TWO
         self.database.empty()
         self._imports = 0
         self.events = []
@@ -117,6 +131,13 @@ class Warehouse:
         return [
             run for etl in (USERS_DIM, DAILY) for run in run_etl(self._etl, etl, dates, full=full)
         ]
+
+    def run_half(self, day: date, half: int) -> None:
+        """What is left of a run if one of its two sessions is ended between the two commits."""
+        with self._etl, self._etl.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            job = Job(USERS_DIM, changes(cursor, USERS_DIM, [day]), full=False)
+            execute(cursor, job, [Users("", "b"), Users("b", "")][half])
 
     def stale(self, etl: Etl) -> set[date]:
         """The dates that the ledger would have run again."""
@@ -320,7 +341,19 @@ def check_counts(runs: Sequence[Run], warehouse: Warehouse) -> None:
             assert done.outcome.rows_written == opened[done.import_date]
 
 
+def all_days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+class HalfRun(NamedTuple):
+    """What one of the two sessions of a run does."""
+
+    day: date
+    half: int
+
+
 RUNS = st.tuples(DAYS, DAYS, st.booleans())  # from, to (the other way round if need be), full
+HALF_RUNS = st.builds(HalfRun, DAYS, st.integers(0, 1))
 
 
 @settings(
@@ -329,30 +362,36 @@ RUNS = st.tuples(DAYS, DAYS, st.booleans())  # from, to (the other way round if 
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    steps=st.lists(st.one_of(LIVES, RUNS), min_size=1, max_size=8),
+    steps=st.lists(st.one_of(LIVES, RUNS, HALF_RUNS), min_size=1, max_size=8),
     rerun=st.randoms(use_true_random=False),
     crowded=st.booleans(),
+    in_two=st.booleans(),
 )
 def test_tables_depend_on_which_dates_ran_and_not_on_how(
-    shared_warehouse: Warehouse, steps: list[Any], rerun: Any, crowded: bool
+    shared_warehouse: Warehouse, steps: list[Any], rerun: Any, crowded: bool, in_two: bool
 ) -> None:
-    warehouse = shared_warehouse.start_afresh(crowded=crowded)
+    warehouse = shared_warehouse.start_afresh(crowded=crowded, in_two=in_two)
     processed: set[date] = set()
     stale: set[date] = set()
+    halved: set[date] = set()
     for step in steps:
-        if isinstance(step, tuple):
-            first, last = sorted(step[:2])
-            dates = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        if isinstance(step, HalfRun):
+            warehouse.run_half(step.day, step.half)
+            halved.add(step.day)
+        elif isinstance(step, tuple):
+            dates = all_days(*sorted(step[:2]))
             check_counts(warehouse.run(dates, full=step[2]), warehouse)
             processed.update(dates)
             stale -= set(dates)
+            halved -= set(dates)
         else:
             warehouse.load(step)
             stale |= {date.fromisoformat(event.received_at[:10]) for event in step}
     assert warehouse.stale(USERS_DIM) == warehouse.stale(DAILY) == stale
-    order = sorted(stale & processed)
+    order = sorted(stale & processed | halved)
     rerun.shuffle(order)
     warehouse.process(*order)
+    processed |= halved
     visible = oracle.on_dates(warehouse.events, processed)
     assert warehouse.dimension() == oracle.users_dim(visible)
     assert warehouse.report() == oracle.user_events_daily(visible)
@@ -379,19 +418,25 @@ def test_tables_depend_on_which_dates_ran_and_not_on_how(
     ),
     choice=st.integers(0, 11),
     crowded=st.booleans(),
+    in_two=st.booleans(),
 )
 def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
-    shared_warehouse: Warehouse, lives: list[UserEvent], accident: str, choice: int, crowded: bool
+    shared_warehouse: Warehouse,
+    lives: list[UserEvent],
+    accident: str,
+    choice: int,
+    crowded: bool,
+    in_two: bool,
 ) -> None:
-    warehouse = shared_warehouse.start_afresh(crowded=crowded)
+    warehouse = shared_warehouse.start_afresh(crowded=crowded, in_two=in_two)
     warehouse.load(lives)
     days = oracle.week(FIRST_DAY)
     warehouse.run(days)
     versions = [(v[0], v[6], v[7]) for v in warehouse.dimension()]
     user, start, end = versions[choice % len(versions)]
-    dates = {"first_date": days[0], "last_date": days[-1], "since": ""}
+    dates = {"first_date": days[0], "last_date": days[-1], "since": ""} | EVERYBODY._asdict()
     with warehouse.database.connection.cursor() as cursor:
-        cursor.execute("BEGIN; SELECT crm.guard_overlaps(false)")
+        cursor.execute("BEGIN; SELECT meta.promise_checks()")
         try:
             cursor.execute(f"{accident} WHERE id = %s AND valid_from = %s", (user, start))
             if "SET valid_to" in accident and end is None:  # there is no end to move
@@ -423,9 +468,10 @@ def test_the_checks_of_a_date_see_the_version_before_it(
     created = UserEvent(received_at=at(5))
     warehouse.load([created, created.updated(at(7), plan_name="Gold")])
     warehouse.run([date(2020, 12, 5), date(2020, 12, 7)])
-    dates = {"first_date": "2020-12-07", "last_date": "2020-12-07", "since": ""}
+    day = "2020-12-07"
+    dates = {"first_date": day, "last_date": day, "since": ""} | EVERYBODY._asdict()
     with database.connection.cursor() as cursor:
-        cursor.execute("BEGIN; SELECT crm.guard_overlaps(false)")
+        cursor.execute("BEGIN; SELECT meta.promise_checks()")
         try:
             passed_checks(cursor, USERS_DIM, dates)
             cursor.execute("DROP TABLE looked_up")
@@ -581,10 +627,11 @@ def test_two_runs_of_an_etl_take_turns(warehouse: Warehouse) -> None:
 
 
 @contextmanager
-def running_etl() -> Iterator[subprocess.Popen[str]]:
-    """A run of users_dim on the 6th under way."""
+def running_etl(step: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A run of users_dim on the 6th under way; ``step``: it dies there."""
+    program = ["tests.dying", step] if step else ["etls"]
     with subprocess.Popen(
-        [sys.executable, "-m", "etls", "run", "users_dim", "--date", "2020-12-06"],
+        [sys.executable, "-m", *program, "run", "users_dim", "--date", "2020-12-06"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -610,23 +657,82 @@ def test_a_run_that_has_to_wait_says_so(warehouse: Warehouse) -> None:
     assert len(warehouse.dimension()) == 1
 
 
+@pytest.mark.parametrize("sessions", [1, 2])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_stopped_ends_in_the_server_too(
-    warehouse: Warehouse, how: signal.Signals
+    warehouse: Warehouse, how: signal.Signals, sessions: int
 ) -> None:
-    warehouse.load([UserEvent(received_at=at(6))])
+    warehouse.load([UserEvent(id="a", received_at=at(6)), UserEvent(id="b", received_at=at(6))])
     at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'event-etl'"
     in_its_way = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    with connect(os.environ["DATABASE_URL"], "rival") as rival, running_etl() as process:
+    step = "in-two" if sessions == 2 else None
+    with connect(os.environ["DATABASE_URL"], "rival") as rival, running_etl(step) as process:
         with rival.cursor() as cursor:
-            cursor.execute("LOCK TABLE crm.users_dim_valid")
-        eventually(lambda: warehouse.database.rows(in_its_way) == [(1,)])
+            cursor.execute("LOCK TABLE crm.user_repeats")
+        eventually(lambda: warehouse.database.rows(in_its_way) == [(sessions,)])
         process.send_signal(how)
         assert process.wait(timeout=5) == -how, "not only when the statement has ended"
         eventually(lambda: warehouse.database.rows(at_work) == [(0,)])
         rival.rollback()
     warehouse.process(date(2020, 12, 6))
     assert [row[2] for row in ledger(warehouse.database)] == ["failed", "succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("step", "has_run"),
+    [("before-the-leader-commits", False), ("after-the-leader-has-committed", True)],
+)
+def test_two_sessions_of_a_run_that_is_killed_have_both_committed_or_neither(
+    warehouse: Warehouse, step: str, has_run: bool
+) -> None:
+    warehouse.load([UserEvent(id=name, received_at=at(6)) for name in "abcd"])
+    with running_etl(step) as process:
+        assert process.wait(timeout=30) == -signal.SIGKILL
+    at_work = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'event-etl'"
+    eventually(lambda: warehouse.database.rows(at_work) == [(0,)])
+    assert [version[0] for version in warehouse.dimension()] == (list("abcd") if has_run else [])
+    assert [row[2] for row in ledger(warehouse.database)] == ["succeeded" if has_run else "running"]
+    warehouse.run([date(2020, 12, 6)])
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+
+
+def test_a_session_that_follows_one_that_fails_is_rolled_back(warehouse: Warehouse) -> None:
+    warehouse.start_afresh(in_two=True).load(
+        [UserEvent(id=name, received_at=at(6)) for name in "abcd"]
+    )
+    rows = warehouse.database.rows
+    for broken in ("a", "d"):  # in the share of the one, and of the other
+        rows(f"ALTER TABLE crm.users_dim_valid ADD CONSTRAINT never CHECK (id <> '{broken}')")
+        try:
+            with pytest.raises(WarehouseError, match="never"):
+                warehouse.run([date(2020, 12, 6)])
+        finally:
+            rows("ALTER TABLE crm.users_dim_valid DROP CONSTRAINT never")
+        assert not warehouse.dimension()
+    assert [row[2] for row in ledger(warehouse.database)] == ["failed"] * 2
+
+
+def test_two_sessions_that_are_in_each_others_way_become_one(warehouse: Warehouse) -> None:
+    warehouse.start_afresh(in_two=True).load(
+        [UserEvent(id=name, received_at=at(6)) for name in "abcd"]
+    )
+    rows = warehouse.database.rows
+    rows(
+        "CREATE TABLE crm.changes AS SELECT 0 AS n; GRANT ALL ON crm.changes TO warehouse_etl;"
+        "CREATE FUNCTION crm.count_changes() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN UPDATE crm.changes SET n = n + 1; RETURN NULL; END $$;"
+        "CREATE TRIGGER counted AFTER INSERT ON crm.users_dim_valid"
+        " FOR EACH ROW EXECUTE FUNCTION crm.count_changes()"
+    )
+    try:
+        warehouse.run([date(2020, 12, 6)])
+        assert rows("SELECT n FROM crm.changes") == [(4,)]
+    finally:
+        rows("DROP FUNCTION crm.count_changes CASCADE; DROP TABLE crm.changes")
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+    of_users = [(row[2], row[5]) for row in ledger(warehouse.database) if row[0] == "users_dim"]
+    assert [status for status, _ in of_users] == ["failed", "succeeded"]
+    assert "lock timeout" in of_users[0][1]
 
 
 def test_the_command_says_what_it_did(warehouse: Warehouse) -> None:
