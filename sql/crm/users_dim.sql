@@ -15,6 +15,7 @@ SET LOCAL work_mem = '128MB';
 SET LOCAL jit = off;
 SET LOCAL default_statistics_target = 10;
 
+-- What is there of the dates and of the users that this session is for.
 CREATE OR REPLACE TEMPORARY VIEW raw_events AS
 SELECT
     event_id AS event_sk,
