@@ -25,6 +25,7 @@ COPY ops ops
 COPY sql sql
 COPY data data
 COPY main.py run.py ./
+RUN python -m compileall -q .
 USER warehouse
 CMD ["python", "-m", "consumer"]
 

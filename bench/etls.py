@@ -203,10 +203,10 @@ def _snapshot(project: Path, number: int) -> float:
 
 
 def _timed(command: list[str], settings: Mapping[str, str]) -> float:
+    environment = {**os.environ, **settings}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed, Python has compiled too
     started = time.perf_counter()
-    result = subprocess.run(
-        command, env={**os.environ, **settings}, check=False, capture_output=True, text=True
-    )
+    result = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if result.returncode:
         raise SystemExit(re.sub(r"\s+", " ", result.stdout + result.stderr)[-500:])

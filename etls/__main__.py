@@ -13,8 +13,6 @@ from pathlib import Path
 from etls.catalogue import ETLS, etl_named
 from etls.dates import chosen_dates, parse_date
 from etls.ledger import standings
-from etls.prune import prune
-from etls.rehearsal import rehearse
 from etls.runner import run_etl, stale_dates
 from warehouse.entry import Parser, run_command
 from warehouse.environment import database_url
@@ -98,6 +96,8 @@ def _run(arguments: Namespace) -> None:
             if not chosen:
                 print(f"{etl.name}: no date is stale")
             elif arguments.dry_run:
+                from etls.rehearsal import rehearse
+
                 print(rehearse(connection, etl, chosen, full=arguments.full))
             else:
                 for run in run_etl(connection, etl, chosen, full=arguments.full):
@@ -155,6 +155,8 @@ def _status(arguments: Namespace) -> None:
 
 
 def _prune(arguments: Namespace) -> None:
+    from etls.prune import prune
+
     before = parse_date(arguments.before)
     with _database() as connection:
         dropped = prune(connection, before)

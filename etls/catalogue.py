@@ -1,22 +1,21 @@
 """Every ETL there is: a line each, its SQL at the path of its target."""
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
+from typing import NamedTuple
 
 from warehouse.errors import UsageError
 from warehouse.queries import query
 
 
-@dataclass(frozen=True)
-class Etl:
+class Etl(NamedTuple):  # these start sooner than dataclasses, and each run starts anew
     """A function of its input tables and UTC dates, written in ``sql/<schema>/<table>.sql``.
 
     Beside it stands ``<table>_checks.sql``: what must hold of its result. Both are told
-    ``first_date``, ``last_date`` and ``since``, the snapshot of the run before; an ETL may take
-    that as a hint to work on nothing but the events outside it. One that is done ``in_halves``
-    keeps to the users from ``from_id`` on and before ``to_id``; an empty one is no limit.
+    ``first_date``, ``last_date``, about how many events there are of these, ``n_events``, and
+    ``since``, the snapshot of the run before; an ETL may take that as a hint to work on nothing
+    but the events outside it. One that is done ``in_halves`` keeps to the users from ``from_id``
+    on and before ``to_id``; an empty one is no limit.
     """
 
     name: str  # also the table
@@ -45,7 +44,7 @@ class Etl:
         """The name of the SQL that finds where two sessions share its users."""
         return f"{self.sql}_middle"
 
-    @cached_property
+    @property
     def definition(self) -> str:
         """A hash of its SQL, comments aside: what is made by another definition is stale."""
         statements = " ".join(re.sub(r"--.*", "", query(self.sql)).split())

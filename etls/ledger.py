@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from etls.catalogue import Etl
 from warehouse.postgres import Connection, Cursor
@@ -12,8 +12,7 @@ from warehouse.queries import query
 FULL, NEW, NOTHING_NEW = "full", "new", "nothing new"
 
 
-@dataclass(frozen=True)
-class Outlook:
+class Outlook(NamedTuple):
     """What a run of an ETL on a date would be up against."""
 
     import_date: date
@@ -21,8 +20,7 @@ class Outlook:
     has_run: bool  # only what is new since may have to be done
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What there is to do for an ETL on a date."""
 
     import_date: date
@@ -31,8 +29,7 @@ class Change:
     since: str | None  # the last good run's snapshot; None: all has to be done
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a run did for a date."""
 
     mode: str
@@ -52,8 +49,7 @@ class Outcome:
         )
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """Where an ETL stands on a date."""
 
     import_date: date

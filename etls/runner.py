@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -44,8 +43,7 @@ _MOST_BYTES = 1_000_000_000  # of raw tables
 LEAST_FOR_TWO = 20_000
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A finished run."""
 
     etl: Etl
@@ -75,8 +73,7 @@ class Users(NamedTuple):
 EVERYBODY = Users("", "")
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What there is to do for an ETL on dates in a row."""
 
     etl: Etl
@@ -104,6 +101,7 @@ class Job:
             "first_date": self.changes[0].import_date,
             "last_date": self.changes[-1].import_date,
             "since": since,
+            "n_events": self.n_events if users == EVERYBODY else self.n_events // 2,
             **users._asdict(),
         }
 
@@ -226,8 +224,7 @@ def _middle(cursor: Cursor, job: Job) -> str | None:
     """The id below which one session works and from which on another; None: one does it all."""
     if not job.etl.in_halves or job.size < LEAST_FOR_TWO:
         return None
-    parameters = job.parameters(EVERYBODY) | {"n_events": job.n_events}
-    cursor.execute(query(job.etl.middle), parameters)
+    cursor.execute(query(job.etl.middle), job.parameters(EVERYBODY))
     ((middle,),) = cursor.fetchall()
     return None if middle is None else str(middle)
 

@@ -130,7 +130,10 @@ def test_dotenv_counts_where_nothing_else_is_said(
 
 
 def test_an_etl_starts_without_what_only_other_commands_need() -> None:
-    script = "import etls.__main__, sys; print({'pydantic', 'numpy', 'rich'} & {*sys.modules})"
+    script = (
+        "import sys; before = {*sys.modules}; import etls.__main__;"
+        " print({'dataclasses', 'numpy', 'pydantic', 'rich'} & {*sys.modules} - before)"
+    )
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
