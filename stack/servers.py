@@ -13,12 +13,14 @@ from warehouse.postgres import connect
 
 # As docker-compose.yml has them. A day's run touches the pages of its users, wherever they are, and
 # the log gets each of these whole, once after every checkpoint; its files are used again, not made
-# anew; a query of a whole raw table locks each of its days; and autovacuum gives way to a waiting
-# run when PostgreSQL looks for deadlocks.
+# anew; until its writer comes it waits in memory, so that no session has to write it; a query of a
+# whole raw table locks each of its days; and autovacuum gives way to a waiting run when PostgreSQL
+# looks for deadlocks.
 _TUNING = {
     "max_wal_size": "2GB",
     "min_wal_size": "1GB",
     "wal_compression": "lz4",
+    "wal_buffers": "32MB",
     "max_locks_per_transaction": "1024",
     "deadlock_timeout": "200ms",
 }
