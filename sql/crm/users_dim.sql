@@ -39,7 +39,7 @@ WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
 
 -- Of a single date the most users have one event and no later one: it is compared with their valid
 -- version, takes its place, and there is nothing to put in order. They are looked up in the order of
--- their keys, one by one, for neighbours lie together. The events of all others are kept for the rest.
+-- their keys, one by one, for neighbours lie together.
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
 SET LOCAL enable_memoize = off;
@@ -67,13 +67,13 @@ FROM (
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
         is_deleted, rank, imported_at, line,
-        CASE WHEN count(*) OVER (PARTITION BY id COLLATE "C") = 1 THEN id END AS lone_id
+        count(*) OVER (PARTITION BY id COLLATE "C") AS n_of_user
     FROM raw_events
     WHERE :'since' = ''
         AND :'first_date' = :'last_date'
 ) AS event
 LEFT JOIN crm.users_dim_valid AS valid
-    ON valid.id = event.lone_id
+    ON valid.id = CASE WHEN event.n_of_user = 1 THEN event.id END
     AND valid.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
     AND (
         (SELECT COALESCE(max(valid_from), '-infinity') FROM crm.user_repeats)
@@ -116,7 +116,14 @@ SET LOCAL enable_hashjoin = on;
 SET LOCAL enable_mergejoin = on;
 SET LOCAL enable_memoize = on;
 
-ANALYZE date_events (id, row_at);
+-- What is not done yet: the others' events, and those that changed nothing.
+CREATE TEMPORARY TABLE other_events ON COMMIT DROP AS
+SELECT *
+FROM date_events
+WHERE row_at IS NULL
+    OR NOT is_version;
+
+ANALYZE other_events (id, row_at);
 
 -- All others whose events are looked at and who are known already, with their valid versions.
 CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
@@ -126,7 +133,7 @@ SELECT
 FROM crm.users_dim_valid
 WHERE id IN (
     SELECT id
-    FROM date_events
+    FROM other_events
     WHERE row_at IS NULL
     UNION ALL
     SELECT id
@@ -245,7 +252,7 @@ WITH events AS (
     SELECT
         event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
         is_deleted, rank, imported_at, line, NULL::tid AS row_at, NULL::timestamptz AS old_end
-    FROM date_events
+    FROM other_events
     WHERE row_at IS NULL
     UNION ALL
     (
@@ -432,7 +439,7 @@ UNION ALL
 SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
     NULL, NULL, is_deleted
-FROM date_events
+FROM other_events
 WHERE NOT is_version
     AND row_at IS NOT NULL;
 
@@ -452,28 +459,28 @@ SELECT set_config(
     true
 );
 
-SELECT valid_from::date AS import_date, count(*) AS rows_written
+SELECT import_date, sum(n)::bigint AS rows_written
 FROM (
-    SELECT valid_from
+    SELECT
+        :'first_date'::date AS import_date,
+        (SELECT count(*) FROM date_events) - (SELECT count(*) FROM other_events) AS n
+    UNION ALL
+    SELECT valid_from::date, count(*)
     FROM chain
     WHERE current_setting('etl.is_in_chain')::boolean
         AND is_version
         AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    GROUP BY 1
     UNION ALL
-    SELECT valid_from
-    FROM date_events
-    WHERE is_version
-        AND row_at IS NOT NULL
+    SELECT valid_from::date, count(*)
+    FROM crm.users_dim
+    WHERE NOT current_setting('etl.is_in_chain')::boolean
+        AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)
+        AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+        AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
+    GROUP BY 1
 ) AS opened
-GROUP BY 1
-UNION ALL
-SELECT valid_from::date, count(*)
-FROM crm.users_dim
-WHERE NOT current_setting('etl.is_in_chain')::boolean
-    AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-    AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)
-    AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
-    AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 GROUP BY 1;

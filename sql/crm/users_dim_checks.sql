@@ -14,45 +14,34 @@ SET LOCAL parallel_tuple_cost = 0.01;  -- what workers hand over are three narro
 -- read instead: all valid versions, or what has ended since the dates. So the cost is that of the dates.
 -- The price: a version begun there by somebody without an event goes unnoticed.
 SELECT
-    set_config('etl.is_valid_by_key', (:'since' <> '' OR n_events < n_valid_pages)::text, true),
-    set_config('etl.is_past_by_key', (:'since' <> '' OR n_events < n_past_pages)::text, true)
-FROM (
-    SELECT
-        pg_relation_size('crm.users_dim_valid') / current_setting('block_size')::int AS n_valid_pages,
-        COALESCE(sum(rows_written), 0)::bigint / 32 AS n_past_pages
-    FROM meta.etl_runs
-    WHERE etl = 'users_dim'
-        AND import_date > :'last_date'::date  -- what they opened, as a rule ended something
-) AS pages
-CROSS JOIN LATERAL (
-    SELECT count(*) AS n_events
-    FROM (
-        SELECT
-        FROM raw.user_events
-        WHERE :'since' = ''
-            AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-            AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-            AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
-            AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
-        LIMIT GREATEST(n_valid_pages, n_past_pages)  -- how many more does not matter
-    ) AS first_events
-) AS events;
-
-CREATE TEMPORARY TABLE looked_up ON COMMIT DROP AS
-SELECT DISTINCT id
-FROM raw.user_events
-WHERE (
-        current_setting('etl.is_valid_by_key')::boolean
-        OR current_setting('etl.is_past_by_key')::boolean
+    set_config(
+        'etl.is_valid_by_key',
+        (
+            :'since' <> ''
+            OR :'n_events' < pg_relation_size('crm.users_dim_valid') / current_setting('block_size')::int
+        )::text,
+        true
+    ),
+    set_config(
+        'etl.is_past_by_key',
+        (:'since' <> '' OR :'n_events' < COALESCE(sum(rows_written), 0) / 32)::text,
+        true
     )
-    AND received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-    AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
-    AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
-    AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
-ORDER BY id;  -- neighbours in the index
+FROM meta.etl_runs
+WHERE etl = 'users_dim'
+    AND import_date > :'last_date'::date;  -- what they opened, as a rule ended something
 
-WITH past AS NOT MATERIALIZED (
+WITH looked_up AS MATERIALIZED (
+    SELECT DISTINCT id
+    FROM raw.user_events
+    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
+        AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
+        AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
+    ORDER BY id  -- neighbours in the index
+),
+past AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_past
     WHERE valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC'

@@ -434,10 +434,10 @@ def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
     warehouse.run(days)
     versions = [(v[0], v[6], v[7]) for v in warehouse.dimension()]
     user, start, end = versions[choice % len(versions)]
-    dates = {"first_date": days[0], "last_date": days[-1], "since": ""} | EVERYBODY._asdict()
     with warehouse.database.connection.cursor() as cursor:
         cursor.execute("BEGIN; SELECT meta.promise_checks()")
         try:
+            dates = whole(cursor, days)
             cursor.execute(f"{accident} WHERE id = %s AND valid_from = %s", (user, start))
             if "SET valid_to" in accident and end is None:  # there is no end to move
                 passed_checks(cursor, USERS_DIM, dates)
@@ -447,6 +447,11 @@ def test_the_checks_of_users_dim_notice_every_version_that_is_wrong(
             assert looks_up(cursor) == (crowded, crowded)
         finally:
             cursor.execute("ROLLBACK")
+
+
+def whole(cursor: Any, days: Sequence[date]) -> dict[str, object]:
+    """What the checks of all of these days are told."""
+    return Job(USERS_DIM, changes(cursor, USERS_DIM, days), full=True).parameters(EVERYBODY)
 
 
 def looks_up(cursor: Any) -> tuple[bool, bool]:
@@ -468,13 +473,11 @@ def test_the_checks_of_a_date_see_the_version_before_it(
     created = UserEvent(received_at=at(5))
     warehouse.load([created, created.updated(at(7), plan_name="Gold")])
     warehouse.run([date(2020, 12, 5), date(2020, 12, 7)])
-    day = "2020-12-07"
-    dates = {"first_date": day, "last_date": day, "since": ""} | EVERYBODY._asdict()
     with database.connection.cursor() as cursor:
         cursor.execute("BEGIN; SELECT meta.promise_checks()")
         try:
+            dates = whole(cursor, [date(2020, 12, 7)])
             passed_checks(cursor, USERS_DIM, dates)
-            cursor.execute("DROP TABLE looked_up")
             cursor.execute("UPDATE crm.users_dim_past SET valid_to = %s", (wrong_end,))
             with pytest.raises(CheckFailed, match="where a version begins the one before ends"):
                 passed_checks(cursor, USERS_DIM, dates)
