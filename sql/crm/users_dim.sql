@@ -475,7 +475,8 @@ FROM (
     UNION ALL
     SELECT valid_from::date, count(*)
     FROM crm.users_dim
-    WHERE NOT current_setting('etl.is_in_chain')::boolean
+    WHERE :'first_date' <> :'last_date'  -- else workers would be started for nothing
+        AND NOT current_setting('etl.is_in_chain')::boolean
         AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
         AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
         AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)

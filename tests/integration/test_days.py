@@ -27,6 +27,10 @@ INSERT = (
     "INSERT INTO raw.user_events (event_id, id, event_type, received_at, imported_at, line)"
     " VALUES (gen_random_uuid(), %s, 'User Updated', %s, now(), 1)"
 )
+OVERLAP = (  # with a version of user a that begins at ten
+    "INSERT INTO crm.users_dim (event_sk, id, valid_from, valid_to, is_valid, is_deleted)"
+    f" VALUES (gen_random_uuid(), 'a', '{DAY} 09:00+00', '{DAY} 11:00+00', false, false)"
+)
 
 
 @pytest.fixture(name="tables")
@@ -235,11 +239,22 @@ def test_after_a_run_the_database_refuses_overlaps_whatever_somebody_claims(
     if claim != "on":
         ((claim,),) = database.rows("SELECT xmin::text FROM crm.users_dim")
     with pytest.raises(psycopg2.errors.ExclusionViolation):
-        database.rows(
-            f"SET etl.promised_in = '{claim}';"
-            " INSERT INTO crm.users_dim (event_sk, id, valid_from, valid_to, is_valid, is_deleted)"
-            f" VALUES (gen_random_uuid(), 'a', '{DAY} 09:00+00', '{DAY} 11:00+00', false, false)"
-        )
+        database.rows(f"SET etl.promised_in = '{claim}'; {OVERLAP}")
+
+
+def test_a_promise_ends_with_its_transaction_for_a_prepared_statement_too(
+    tables: RawTables,
+) -> None:
+    store(tables, UserEvent(id="a", received_at=f"{DAY} 10:00:00"))
+    etl("run", "users_dim", "--date", DAY)
+    with connect(os.environ["DATABASE_URL"], "by hand") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PREPARE overlap AS {OVERLAP}; SELECT meta.promise_checks()")
+            cursor.execute("EXECUTE overlap")
+            assert cursor.rowcount == 1
+            connection.rollback()
+            with pytest.raises(psycopg2.errors.ExclusionViolation):
+                cursor.execute("EXECUTE overlap")
 
 
 def test_checks_are_stored_with_the_run(tables: RawTables, database: Database) -> None:

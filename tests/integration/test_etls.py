@@ -45,6 +45,7 @@ from warehouse.postgres import ETL, INGEST, READ, Connection, connect, open_conn
 
 USERS_DIM, DAILY = ETLS["users_dim"], ETLS["user_events_daily"]
 FIRST_DAY = date(2020, 12, 5)
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "60"))
 WORTH_TWO = etls.runner.LEAST_FOR_TWO
 VERSION = (
     "id, username, user_email, user_type, organization_name, plan_name,"
@@ -356,8 +357,9 @@ RUNS = st.tuples(DAYS, DAYS, st.booleans())  # from, to (the other way round if 
 HALF_RUNS = st.builds(HalfRun, DAYS, st.integers(0, 1))
 
 
+@pytest.mark.timeout(max(180, EXAMPLES))  # seconds
 @settings(
-    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "60")),
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -401,8 +403,9 @@ def test_tables_depend_on_which_dates_ran_and_not_on_how(
     assert warehouse.everything() == result, "whole again"
 
 
+@pytest.mark.timeout(max(180, EXAMPLES))  # seconds
 @settings(
-    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "60")),
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
