@@ -1,11 +1,13 @@
 """The database's schema: how it gets there, and that it is what the feeds declare."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +18,8 @@ from yoyo import read_migrations
 from feeds import FEEDS
 from feeds.core.declaration import Feed
 from tests.integration.conftest import Database, run
+from warehouse.migrate import migrate
+from warehouse.postgres import Cursor, connect
 from warehouse.queries import SQL
 
 BOOKKEEPING = {"event_id", "imported_at", "line", "ingested_at"}
@@ -51,6 +55,46 @@ def test_a_killed_migration_leaves_nothing_and_no_lock(fresh_url: str) -> None:
 def test_migrating_again_changes_nothing(session_database: Database) -> None:
     assert session_database
     assert run("warehouse.migrate").stdout == "database: up to date\n"
+
+
+def test_an_upgrade_keeps_the_users_and_what_guards_them(
+    fresh_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "migrations").mkdir()
+    for path in (SQL / "migrations").glob("*.sql"):
+        if path.name < "0019_":
+            shutil.copy(path, tmp_path / "migrations")
+    with monkeypatch.context() as before:
+        before.setattr("warehouse.migrate.SQL", tmp_path)
+        assert migrate(fresh_url)[-1] == "0018_quicker_days"
+    with connect(fresh_url, "tests") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO crm.users_dim VALUES (gen_random_uuid(), 'zeus', 'Zeus', 'z@olymp.us',"
+            " 'Admin', 'Olymp', 'Gold', '2020-12-05', '2020-12-06', false, false),"
+            " (gen_random_uuid(), 'zeus', 'Zeus', NULL, NULL, 'Olymp', 'Gold', '2020-12-06', NULL,"
+            " true, true), (gen_random_uuid(), 'hera', NULL, 'h@olymp.us', NULL, NULL, NULL,"
+            " '2020-12-06', NULL, true, false)"
+        )
+        was = guarded(cursor)
+        connection.commit()
+        assert migrate(fresh_url)
+        assert guarded(cursor) == was
+
+
+def guarded(cursor: Cursor) -> list[object]:
+    """All versions of users; who may do what with them; their constraints and triggers."""
+    found: list[object] = []
+    for question in (
+        "SELECT * FROM crm.users_dim ORDER BY id, valid_from",
+        "SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges"
+        " WHERE table_schema = 'crm' ORDER BY 1, 2, 3",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'crm'::regnamespace ORDER BY 1, 2",
+        "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger ORDER BY 1, 2",
+    ):
+        cursor.execute(question)
+        found.append(cursor.fetchall())
+    return found
 
 
 COLUMN_TYPES = {
