@@ -18,6 +18,7 @@ import consumer.writer
 import etls.__main__
 import etls.pair
 import etls.runner
+import lake.command
 import producer.__main__
 from consumer.decoders import decode
 from consumer.writer import RawTables
@@ -151,6 +152,9 @@ OTHERS: dict[str, Callable[[], None]] = {
     "hanging": _hanging,
     "failing": _failing,
 }
+OF_THE_LAKE: dict[str, Callable[[], None]] = {
+    "between-publish-and-confirm-of-the-lake": _between_publish_and_confirm,
+}
 OF_ETLS: dict[str, Callable[[], None]] = {
     "in-two": _in_two,
     "before-the-leader-commits": _before_the_leader_commits,
@@ -160,9 +164,11 @@ OF_ETLS: dict[str, Callable[[], None]] = {
 
 if __name__ == "__main__":
     STEP = sys.argv.pop(1)
-    {**STEPS, **OTHERS, **OF_ETLS}[STEP]()
+    {**STEPS, **OTHERS, **OF_THE_LAKE, **OF_ETLS}[STEP]()
     if STEP in OF_ETLS:
         etls.__main__.main()
+    elif STEP in OF_THE_LAKE:
+        lake.command.main()
     elif STEP == "between-publish-and-confirm":
         producer.__main__.main()
     else:

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -20,7 +19,7 @@ from etls.catalogue import ETLS
 from etls.runner import run_etl, stale_dates
 from tests import oracle
 from tests.builders import SAMPLES
-from tests.integration.conftest import Consumer, Database, eventually, files_in, run
+from tests.integration.conftest import Consumer, Database, files_in, run
 from warehouse.postgres import ETL, Connection, connect
 
 LAKE = SAMPLES / "lake"
@@ -105,15 +104,16 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert consumer
     first, second = sorted(lake.iterdir())
     rows = first.read_text("utf-8-sig").splitlines(keepends=True)[1:]
-    second.write_text(HEADER + "".join(rows).replace("02-15", "02-16") * 200, "utf-8")
+    assert run_lake(lake, tmp_path, "--to", "2019-02-15").returncode == 0
+    second.write_text(HEADER + "".join(rows).replace("02-15", "02-16") * 5, "utf-8")
     packed = lake / "2019-02-17.tsv.gz"
     packed.write_bytes(gzip.compress((HEADER + "".join(rows).replace("02-15", "02-17")).encode()))
-    with subprocess.Popen(
-        [sys.executable, "-m", "run", "--source", str(lake), "--reports", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        eventually(lambda: database.count("raw.imports") > 0)
-        os.kill(process.pid, signal.SIGKILL)
+    died = run(
+        *("tests.dying", "between-publish-and-confirm-of-the-lake", "--source", str(lake)),
+        CHUNK_ROWS="100",  # so five messages are a part of the second file
+        WINDOW_MESSAGES="1",
+    )
+    assert died.returncode == -signal.SIGKILL
     done = run_lake(lake, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "3 files, 1 in already" in done.stdout
