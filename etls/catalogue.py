@@ -12,8 +12,9 @@ class Etl(NamedTuple):  # these start sooner than dataclasses, and each run star
     """A function of its input tables and UTC dates, written in ``sql/<schema>/<table>.sql``.
 
     Beside it stands ``<table>_checks.sql``: what must hold of its result. Both are told
-    ``first_date``, ``last_date``, about how many events there are of these, ``n_events``, and
-    ``since``, the snapshot of the run before; an ETL may take that as a hint to work on nothing
+    ``first_date`` and ``last_date``; ``start`` and ``end``, the midnights at which the one begins
+    and the other is over; about how many events there are between these, ``n_events``; and
+    ``since``, the snapshot of the run before: an ETL may take that as a hint to work on nothing
     but the events outside it. One that is done ``in_halves`` keeps to the users from ``from_id``
     on and before ``to_id``; an empty one is no limit.
     """

@@ -6,7 +6,7 @@ from datetime import date
 
 from etls.catalogue import Etl
 from etls.ledger import changes, outlooks
-from etls.runner import EVERYBODY, spans
+from etls.runner import EVERYBODY, Job, spans
 from warehouse.postgres import Connection, Cursor, translated_errors
 from warehouse.queries import query
 
@@ -18,29 +18,29 @@ def rehearse(connection: Connection, etl: Etl, dates: Sequence[date], *, full: b
     with translated_errors(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         found = changes(cursor, etl, dates)
-        since = {change.import_date: None if full else change.since for change in found}
         said = [
             f"{etl.name} {change.import_date}: {change.n_events:,} events, "
             + (
                 f"{change.n_new:,} of them new"
-                if since[change.import_date] is not None
+                if Job(etl, [change], full).since is not None
                 else "all to be worked on"
             )
             for change in found
         ]
         for span in spans(outlooks(cursor, etl, dates), full=full):
             cursor.execute("SAVEPOINT span")
-            said += _statements(cursor, etl, span, since[span[0]] or "")
+            said += _statements(
+                cursor, Job(etl, [change for change in found if change.import_date in span], full)
+            )
             cursor.execute("ROLLBACK TO SAVEPOINT span")
         connection.rollback()
     return "\n".join(said)
 
 
-def _statements(cursor: Cursor, etl: Etl, span: Sequence[date], since: str) -> list[str]:
-    parameters = {"first_date": span[0], "last_date": span[-1], "since": since}
-    parameters |= EVERYBODY._asdict()
-    said = [f"\nsql/{etl.sql}.sql, {span[0]} to {span[-1]}"]
-    for statement in re.split(r";\s*\n", re.sub(r"--.*", "", query(etl.sql))):
+def _statements(cursor: Cursor, job: Job) -> list[str]:
+    parameters = job.parameters(EVERYBODY, job.since or "")
+    said = [f"\nsql/{job.etl.sql}.sql, {parameters['first_date']} to {parameters['last_date']}"]
+    for statement in re.split(r";\s*\n", re.sub(r"--.*", "", query(job.etl.sql))):
         if not statement.strip():
             continue
         text = statement.strip()

@@ -97,9 +97,12 @@ class Job(NamedTuple):
 
     def parameters(self, users: Users, since: str = "") -> dict[str, object]:
         """What the ETL's SQL is told."""
+        first, last = self.changes[0].import_date, self.changes[-1].import_date
         return {
-            "first_date": self.changes[0].import_date,
-            "last_date": self.changes[-1].import_date,
+            "first_date": first,
+            "last_date": last,
+            "start": f"{first} 00:00+00",
+            "end": f"{last + timedelta(days=1)} 00:00+00",
             "since": since,
             "n_events": self.n_events if users == EVERYBODY else self.n_events // 2,
             **users._asdict(),

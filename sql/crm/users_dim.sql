@@ -1,8 +1,9 @@
 -- crm.users_dim, type 2
 -- Grain:  one row a user and state; see docs/architecture.md.
--- Inputs: raw.user_events of the dates from :first_date to :last_date, of users from :from_id on, up to
---         :to_id, that one not included; an empty one is no limit. With :since, a snapshot, only the
---         users who have events outside it; without, also those whose events have gone.
+-- Inputs: raw.user_events of the dates from :first_date to :last_date, which are the instants from :start
+--         on and before :end; of users from :from_id on and before :to_id, an empty one is no limit. With
+--         :since, a snapshot, only the users who have events outside it; without, also those whose events
+--         have gone.
 -- Rule:   of a user's events at one instant the last counts: Created < Updated < Deleted, then order
 --         in the source. One that changes nothing opens no version, it is kept in crm.user_repeats.
 --         What the dates can change lies between the version before them and the first event after
@@ -32,8 +33,8 @@ SELECT
     line,
     txid
 FROM raw.user_events
-WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+WHERE received_at >= :'start'
+    AND received_at < :'end'
     AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
     AND (:'to_id' = '' OR id COLLATE "C" < :'to_id');
 
@@ -74,16 +75,14 @@ FROM (
 ) AS event
 LEFT JOIN crm.users_dim_valid AS valid
     ON valid.id = CASE WHEN event.n_of_user = 1 THEN event.id END
-    AND valid.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+    AND valid.valid_from < :'start'
     AND (
-        (SELECT COALESCE(max(valid_from), '-infinity') FROM crm.user_repeats)
-        < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        (SELECT COALESCE(max(valid_from), '-infinity') FROM crm.user_repeats) < :'end'
         OR NOT EXISTS (
             SELECT
             FROM crm.user_repeats
             WHERE user_repeats.id = event.id
-                AND user_repeats.valid_from
-                    >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                AND user_repeats.valid_from >= :'end'
         )
     );
 
@@ -155,8 +154,8 @@ FROM (
     UNION
     SELECT id
     FROM crm.user_history
-    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'start'
+        AND valid_from < :'end'
         AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
         AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 ) AS known
@@ -180,7 +179,7 @@ ANALYZE touched (id, valid_from);
 CREATE TEMPORARY TABLE seen ON COMMIT DROP AS
 SELECT *
 FROM touched
-WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC';
+WHERE valid_from >= :'start';
 
 ANALYZE seen (id, valid_from);
 
@@ -196,7 +195,7 @@ LEFT JOIN LATERAL (
         SELECT past.*, past.ctid AS row_at
         FROM crm.users_dim_past AS past
         WHERE past.id = touched.id
-            AND past.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND past.valid_from >= :'end'
         ORDER BY past.valid_from
         LIMIT 1
     )
@@ -206,11 +205,11 @@ LEFT JOIN LATERAL (
         touched.organization_name, touched.plan_name, touched.valid_from, NULL, true,
         touched.is_deleted, touched.row_at
     WHERE touched.row_at IS NOT NULL
-        AND touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND touched.valid_from >= :'end'
     ORDER BY valid_from
     LIMIT 1
 ) AS version
-    ON touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    ON touched.valid_from >= :'end'
 CROSS JOIN LATERAL (
     (
         SELECT
@@ -218,8 +217,7 @@ CROSS JOIN LATERAL (
             is_deleted, false AS is_version, NULL::tid AS row_at
         FROM crm.user_repeats
         WHERE user_repeats.id = touched.id
-            AND user_repeats.valid_from
-                >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+            AND user_repeats.valid_from >= :'end'
         ORDER BY user_repeats.valid_from
         LIMIT 1
     )
@@ -232,9 +230,8 @@ CROSS JOIN LATERAL (
     ORDER BY valid_from
     LIMIT 1
 ) AS event
-WHERE touched.valid_from >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-    OR (SELECT max(valid_from) FROM crm.user_repeats)
-    >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC';
+WHERE touched.valid_from >= :'end'
+    OR (SELECT max(valid_from) FROM crm.user_repeats) >= :'end';
 
 -- Where several dates are done at once and nobody of them is known, what comes out below goes straight
 -- into the tables: a table in between costs what the workers that sort for it save, if they find a core.
@@ -277,7 +274,7 @@ WITH events AS (
         event_sk, id, username, user_email, user_type, organization_name, plan_name,
         valid_from, is_deleted, 0, NULL, NULL, row_at, NULL
     FROM touched
-    WHERE valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+    WHERE valid_from < :'start'
     UNION ALL
     SELECT
         past.event_sk, past.id, past.username, past.user_email, past.user_type,
@@ -288,7 +285,7 @@ WITH events AS (
         SELECT *, ctid AS row_at
         FROM crm.users_dim_past
         WHERE users_dim_past.id = seen.id
-            AND users_dim_past.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+            AND users_dim_past.valid_from < :'start'
         ORDER BY users_dim_past.valid_from DESC
         LIMIT 1
     ) AS past
@@ -357,9 +354,8 @@ CROSS JOIN LATERAL (
     SELECT ctid AS row_at
     FROM crm.users_dim_past
     WHERE users_dim_past.id = seen.id
-        AND users_dim_past.valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND users_dim_past.valid_from
-            < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND users_dim_past.valid_from >= :'start'
+        AND users_dim_past.valid_from < :'end'
     OFFSET 0  -- a look into the index for each user, whatever the planner thinks
 ) AS inside
 WHERE old.ctid = inside.row_at;
@@ -372,8 +368,8 @@ WHERE EXISTS (SELECT FROM seen)  -- only these have past versions here
     AND old.ctid = chain.row_at;
 
 DELETE FROM crm.user_repeats
-WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+WHERE valid_from >= :'start'
+    AND valid_from < :'end'
     AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
     AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
     AND (:'since' = '' OR id IN (SELECT id FROM touched));
@@ -469,17 +465,17 @@ FROM (
     FROM chain
     WHERE current_setting('etl.is_in_chain')::boolean
         AND is_version
-        AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        AND valid_from >= :'start'
+        AND valid_from < :'end'
     GROUP BY 1
     UNION ALL
     SELECT valid_from::date, count(*)
     FROM crm.users_dim
     WHERE :'first_date' <> :'last_date'  -- else workers would be started for nothing
         AND NOT current_setting('etl.is_in_chain')::boolean
-        AND valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        AND (valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC' OR is_valid)
+        AND valid_from >= :'start'
+        AND valid_from < :'end'
+        AND (valid_to >= :'start' OR is_valid)
         AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
         AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
     GROUP BY 1

@@ -1,5 +1,5 @@
--- What must hold after a run of crm.users_dim, on its dates, of users from :from_id on and before :to_id
--- (an empty one is no limit); with :since, of those who have new events. No version ends before it begins,
+-- What must hold after a run of crm.users_dim, from :start on and before :end, of users from :from_id on and
+-- before :to_id (an empty one is no limit); with :since, of those who have new events. No version ends before it begins,
 -- the table makes sure. So if the ends of a user's versions are the beginnings of all but the first of
 -- them, there is no gap and no overlap: the last version can end at none of them, so the one before it
 -- ends where the last begins, and so on. Of what begins and ends on the dates it is enough to compare
@@ -34,8 +34,8 @@ WHERE etl = 'users_dim'
 WITH looked_up AS MATERIALIZED (
     SELECT DISTINCT id
     FROM raw.user_events
-    WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    WHERE received_at >= :'start'
+        AND received_at < :'end'
         AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
         AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
         AND raw.is_new(txid, NULLIF(:'since', '')::pg_snapshot)
@@ -44,20 +44,17 @@ WITH looked_up AS MATERIALIZED (
 past AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_past
-    WHERE valid_to >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        AND (
-            valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-            OR valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
-        )
+    WHERE valid_to >= :'start'
+        AND valid_from < :'end'
+        AND (valid_from >= :'start' OR valid_to < :'end')
         AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
         AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 ),
 valid AS NOT MATERIALIZED (
     SELECT id, valid_from, valid_to
     FROM crm.users_dim_valid
-    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'start'
+        AND valid_from < :'end'
         AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
         AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
 ),
@@ -115,10 +112,8 @@ lives AS (
     FROM examined
     CROSS JOIN LATERAL (
         SELECT
-            valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC' AS begins,
-            COALESCE(
-                valid_to < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC', false
-            ) AS ends,
+            valid_from >= :'start' AS begins,
+            COALESCE(valid_to < :'end', false) AS ends,
             timestamp_hash_extended(valid_from AT TIME ZONE 'UTC', 0) AS start_hash,
             timestamp_hash_extended(valid_to AT TIME ZONE 'UTC', 0) AS end_hash
     ) AS on_the_dates
@@ -130,50 +125,44 @@ versions AS (
         COALESCE(bit_xor(begun), 0) AS begun,
         count(*) FILTER (
             WHERE (n_open, unmatched) <> CASE
-                WHEN first_start >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+                WHEN first_start >= :'start'
                     THEN (1::bigint, timestamp_hash_extended(first_start AT TIME ZONE 'UTC', 0))
                 ELSE (0::bigint, 0::bigint)
             END
-            OR COALESCE(  -- not of those who have no end: that would look each of them up
-                last_end >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC', false
-            )
+            OR COALESCE(last_end >= :'end', false)  -- who has none would be looked up
             AND last_end IS DISTINCT FROM LEAST(
                 (
                     SELECT min(later.valid_from)  -- alone it is one look into the key
                     FROM crm.users_dim_past AS later
-                    WHERE later.id = lives.id
-                        AND later.valid_from
-                            >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                    WHERE later.id = lives.id AND later.valid_from >= :'end'
                 ),
                 (
                     SELECT later.valid_from
                     FROM crm.users_dim_valid AS later
-                    WHERE later.id = lives.id
-                        AND later.valid_from
-                            >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                    WHERE later.id = lives.id AND later.valid_from >= :'end'
                 )
             )
         ) AS n_astray,
         count(*) FILTER (
-            WHERE first_start >= :'first_date'::timestamp AT TIME ZONE 'UTC'
+            WHERE first_start >= :'start'
             AND EXISTS (  -- on the first dates of all this spares a look for each user
                 SELECT
                 FROM (  -- those that are not examined, which block ranges tell
                     SELECT valid_from
                     FROM crm.users_dim_past
-                    WHERE valid_to < :'first_date'::timestamp AT TIME ZONE 'UTC'
+                    WHERE valid_to < :'start'
                     UNION ALL
                     SELECT valid_from
                     FROM crm.users_dim_past
-                    WHERE valid_to >= (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+                    WHERE valid_to >= :'end'
                 ) AS others
-                WHERE valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+                WHERE valid_from < :'start'
             )
             AND EXISTS (
                 SELECT
                 FROM crm.users_dim_past AS earlier
                 WHERE earlier.id = lives.id
-                    AND earlier.valid_from < :'first_date'::timestamp AT TIME ZONE 'UTC'
+                    AND earlier.valid_from < :'start'
             )
         ) AS n_without_end_before
     FROM lives
@@ -189,8 +178,8 @@ events AS (
     FROM (
         SELECT id, received_at
         FROM raw.user_events
-        WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-            AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+        WHERE received_at >= :'start'
+            AND received_at < :'end'
             AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
             AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
             AND (:'since' = '' OR id IN (SELECT id FROM looked_up))
@@ -206,8 +195,8 @@ repeats AS (
             ), 0
         ) AS all_of_them
     FROM crm.user_repeats
-    WHERE valid_from >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND valid_from < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    WHERE valid_from >= :'start'
+        AND valid_from < :'end'
         AND (:'from_id' = '' OR id COLLATE "C" >= :'from_id')
         AND (:'to_id' = '' OR id COLLATE "C" < :'to_id')
         AND (:'since' = '' OR id IN (SELECT id FROM looked_up))

@@ -8,5 +8,5 @@ SELECT
     ) AS middle_id
 FROM raw.user_events
 TABLESAMPLE SYSTEM (100.0 * LEAST(1, 2000.0 / GREATEST(:'n_events', 1))) REPEATABLE (0)
-WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC';
+WHERE received_at >= :'start'
+    AND received_at < :'end';

@@ -27,8 +27,8 @@ SELECT
         line
     ]) AS last_seen
 FROM reports.article_actions
-WHERE event_time >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND event_time < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+WHERE event_time >= :'start'
+    AND event_time < :'end'
     AND article_id IS NOT NULL
 GROUP BY date, article_id, title, category;
 

@@ -18,7 +18,7 @@ SELECT
     count(DISTINCT id COLLATE "C"),
     count(*)
 FROM raw.user_events
-WHERE received_at >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-    AND received_at < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+WHERE received_at >= :'start'
+    AND received_at < :'end'
 GROUP BY 1
 RETURNING event_date AS import_date, 1 AS rows_written;

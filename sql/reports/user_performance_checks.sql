@@ -8,8 +8,8 @@ WITH counted AS (
         sum(displays) AS displays,
         sum(clicks) AS clicks
     FROM reports.article_actions
-    WHERE event_time >= :'first_date'::timestamp AT TIME ZONE 'UTC'
-        AND event_time < (:'last_date'::timestamp + INTERVAL '1 day') AT TIME ZONE 'UTC'
+    WHERE event_time >= :'start'
+        AND event_time < :'end'
         AND user_id IS NOT NULL
     GROUP BY date
 ),

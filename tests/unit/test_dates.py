@@ -45,7 +45,7 @@ def test_what_is_no_date_says_what_to_type(
 def test_every_etl_has_its_sql_at_the_path_of_its_target() -> None:
     for etl in ETLS.values():
         assert (SQL / etl.schema / f"{etl.name}.sql").is_file()
-        assert "%(first_date)s" in query(etl.sql) and "%(last_date)s" in query(etl.sql)
+        assert "%(start)s" in query(etl.sql) and "%(end)s" in query(etl.sql)
         assert "%(first_date)s" in query(etl.checks)
 
 
