@@ -102,7 +102,7 @@ class Job(NamedTuple):
             "first_date": first,
             "last_date": last,
             "start": f"{first} 00:00+00",
-            "end": f"{last + timedelta(days=1)} 00:00+00",
+            "end": f"{last} 24:00+00",  # the last day of all has no next one in Python
             "since": since,
             "n_events": self.n_events if users == EVERYBODY else self.n_events // 2,
             **users._asdict(),
