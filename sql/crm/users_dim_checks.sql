@@ -82,12 +82,16 @@ examined AS (
     SELECT found.*
     FROM looked_up
     CROSS JOIN LATERAL (
-        SELECT *
-        FROM past
-        WHERE past.id = looked_up.id
-        OFFSET 0  -- a look into the index for each user, whatever the planner thinks
+        SELECT id, valid_from, valid_to
+        FROM crm.users_dim_past
+        WHERE users_dim_past.id = looked_up.id
+            AND users_dim_past.valid_from < :'end'
+        OFFSET 0  -- a look into the key for each user, whatever the planner thinks: of valid_to it must
+                  -- not know here, or it reads all block ranges for each as well
     ) AS found
     WHERE current_setting('etl.is_past_by_key')::boolean
+        AND valid_to >= :'start'
+        AND (valid_from >= :'start' OR valid_to < :'end')
     UNION ALL
     SELECT found.*
     FROM looked_up
@@ -129,7 +133,7 @@ versions AS (
                     THEN (1::bigint, timestamp_hash_extended(first_start AT TIME ZONE 'UTC', 0))
                 ELSE (0::bigint, 0::bigint)
             END
-            OR COALESCE(last_end >= :'end', false)  -- who has none would be looked up
+            OR COALESCE(last_end >= :'end', false)  -- else who has no end would be looked up too
             AND last_end IS DISTINCT FROM LEAST(
                 (
                     SELECT min(later.valid_from)  -- alone it is one look into the key
