@@ -128,14 +128,14 @@ def measure(folder: Path) -> None:
     _measure_backfill()
 
 
-def _measure_growth() -> float:
+def _measure_growth() -> list[float]:
     """Days 26 to 30 and days 1 to 5 in turn, in copies of the database, so that both have the
-    same machine; how long a day 3 took."""
+    same machine; how long the first run of each day took in the database itself."""
     days.forget()
-    _run("--date", str(days.day(0)))
+    first_runs = [_run("--date", str(days.day(0)))]
     _copy_database("after_day_0")
     for number in range(1, _DAYS - 4):
-        _run("--date", str(days.day(number)))
+        first_runs.append(_run("--date", str(days.day(number))))
     pairs = []
     for _ in range(3):
         late, early = _copy_database("late"), _copy_database("early", "after_day_0")
@@ -149,11 +149,11 @@ def _measure_growth() -> float:
     for name in ("late", "early", "after_day_0"):
         execute(f"DROP DATABASE {name}")
     for number in range(_DAYS - 4, _DAYS + 1):
-        _run("--date", str(days.day(number)))
+        first_runs.append(_run("--date", str(days.day(number))))
     ratio = statistics.median(late / early for late, early in pairs)
     print("  days 26 to 30 and 1 to 5: " + ", ".join(f"{a:.2f} {b:.2f}" for a, b in pairs))
     print(f"  the late ones to the early ones, median {ratio:.2f}")
-    return statistics.median(early for _, early in pairs[2::5])
+    return first_runs
 
 
 def _copy_database(name: str, source: str = "warehouse") -> str:
@@ -167,14 +167,19 @@ def _around(seconds: Sequence[float], number: int) -> float:
     return statistics.median(seconds[number - 1 : number + 2])
 
 
-def _measure_late_events(first_run: float) -> None:
+def _measure_late_events(first_runs: Sequence[float]) -> None:
     print(f"  day 3 again, nothing new {_run('--date', str(days.day(3))):6.2f}")
-    days.add_events(3, 1000, 0.5)
-    execute(_FORGET_IDS)
-    again = _run("--date", str(days.day(3)))
+    pairs = []
+    for number in range(3, 8):
+        days.add_events(number, 1000, 0.5 + number / 100)
+        execute(_FORGET_IDS)
+        pairs.append((_run("--date", str(days.day(number))), first_runs[number]))
     print(
-        f"  day 3 again, 1,000 late events {again:6.2f}, {again / first_run:.2f} of its first run"
+        "  days 3 to 7 again, 1,000 late events each, and their first runs: "
+        + ", ".join(f"{again:.2f} {first:.2f}" for again, first in pairs)
     )
+    ratio = statistics.median(again / first for again, first in pairs)
+    print(f"  the one to the other, median {ratio:.2f}")
     before = days.fingerprint()
     print(f"  day 3 again, --full {_run('--date', str(days.day(3)), '--full'):6.2f}")
     print(f"  the same result: {days.fingerprint() == before}")

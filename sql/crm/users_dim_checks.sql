@@ -14,22 +14,25 @@ SET LOCAL parallel_tuple_cost = 0.01;  -- what workers hand over are three narro
 -- read instead: all valid versions, or what has ended since the dates. So the cost is that of the dates.
 -- The price: a version begun there by somebody without an event goes unnoticed.
 SELECT
+    set_config('etl.is_valid_by_key', is_valid_by_key::text, true),
+    set_config('etl.is_past_by_key', is_past_by_key::text, true),
     set_config(
-        'etl.is_valid_by_key',
-        (
-            :'since' <> ''
-            OR :'n_events' < pg_relation_size('crm.users_dim_valid') / current_setting('block_size')::int
-        )::text,
-        true
-    ),
-    set_config(
-        'etl.is_past_by_key',
-        (:'since' <> '' OR :'n_events' < COALESCE(sum(rows_written), 0) / 32)::text,
+        'max_parallel_workers_per_gather',
+        CASE WHEN is_valid_by_key AND is_past_by_key  -- else workers would be started for nothing
+            THEN '0' ELSE current_setting('max_parallel_workers_per_gather')
+        END,
         true
     )
-FROM meta.etl_runs
-WHERE etl = 'users_dim'
-    AND import_date > :'last_date'::date;  -- what they opened, as a rule ended something
+FROM (
+    SELECT
+        :'since' <> ''
+        OR :'n_events' < pg_relation_size('crm.users_dim_valid') / current_setting('block_size')::int
+            AS is_valid_by_key,
+        :'since' <> '' OR :'n_events' <= COALESCE(sum(rows_written), 0) / 32 AS is_past_by_key
+    FROM meta.etl_runs
+    WHERE etl = 'users_dim'
+        AND import_date > :'last_date'::date  -- what they opened, as a rule ended something
+) AS cheaper;
 
 WITH looked_up AS MATERIALIZED (
     SELECT DISTINCT id
