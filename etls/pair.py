@@ -11,10 +11,10 @@ writes, knows of no good run.
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Generic, TypeVar
 
-from warehouse.postgres import ETL, Connection, Cursor, open_another
+from warehouse.postgres import Connection, Cursor
 from warehouse.queries import query
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 def work_in_two(
     connection: Connection,
+    second: Connection,
     etl: str,
     lead: Callable[[Cursor], T],
     follow: Callable[[Cursor], T],
@@ -29,18 +30,14 @@ def work_in_two(
 ) -> T:
     """Do two things for an ETL beside each other, then a last one, in transactions that end as one.
 
-    ``connection`` is in a transaction, which leads; ``finish`` is told what the two have returned,
-    and writes in the other.
+    ``connection`` is in a transaction, which leads, and ``second`` in none; ``finish`` is told what
+    the two have returned, and writes in the other.
 
     Raises:
         LockTimeout: one of them waited too long for a lock, perhaps of the other, which only ends
             with it.
     """
-    with (
-        connection.cursor() as leader,
-        closing(open_another(connection, ETL)) as second,
-        second.cursor() as follower,
-    ):
+    with connection.cursor() as leader, second.cursor() as follower:
         leader.execute(query("meta/lead"))
         ((transaction, snapshot),) = leader.fetchall()
         follower.execute(query("meta/follow"), {"snapshot": snapshot, "etl": etl})

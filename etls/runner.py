@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -25,11 +25,13 @@ from etls.ledger import (
 )
 from warehouse.errors import UsageError, WarehouseError
 from warehouse.postgres import (
+    ETL,
     Connection,
     Cursor,
     InvalidRow,
     LockTimeout,
     keep_vacuum_away,
+    open_another,
     savepoint,
     translated_errors,
 )
@@ -219,11 +221,13 @@ def _run_once(
         job = Job(etl, changes(cursor, etl, span), full)
         keep_vacuum_away(cursor, (etl.schema, etl.name))
         middle = _middle(cursor, job) if most_sessions > 1 else None
-        if middle is None:
+        second = None if middle is None else _second_session(connection, etl)
+        if middle is None or second is None:
             outcomes = execute(cursor, job, EVERYBODY)
             _record(cursor, run_ids, etl, outcomes)
         else:
-            outcomes = _execute_in_two(connection, job, middle, run_ids)
+            with closing(second):
+                outcomes = _execute_in_two(connection, second, job, middle, run_ids)
     seconds = time.monotonic() - started
     for import_date, outcome in zip(span, outcomes):
         yield Run(etl, import_date, outcome, seconds)
@@ -238,8 +242,17 @@ def _middle(cursor: Cursor, job: Job) -> str | None:
     return None if middle is None else str(middle)
 
 
+def _second_session(connection: Connection, etl: Etl) -> Connection | None:
+    """None: a server, or a role, may have no more connections, or a password be good for one."""
+    try:
+        return open_another(connection, ETL)
+    except WarehouseError as error:
+        print(f"{etl.name}: one session does what two would sooner: {error}", file=sys.stderr)
+        return None
+
+
 def _execute_in_two(
-    connection: Connection, job: Job, middle: str, run_ids: Sequence[int]
+    connection: Connection, second: Connection, job: Job, middle: str, run_ids: Sequence[int]
 ) -> list[Outcome]:
     from etls.pair import work_in_two  # pylint: disable=import-outside-toplevel  # seldom needed
 
@@ -250,6 +263,7 @@ def _execute_in_two(
 
     return work_in_two(
         connection,
+        second,
         job.etl.name,
         lambda cursor: execute(cursor, job, Users("", middle)),
         lambda cursor: execute(cursor, job, Users(middle, "")),

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -739,6 +740,29 @@ def test_two_sessions_that_are_in_each_others_way_become_one(warehouse: Warehous
     of_users = [(row[2], row[5]) for row in ledger(warehouse.database) if row[0] == "users_dim"]
     assert [status for status, _ in of_users] == ["failed", "succeeded"]
     assert "lock timeout" in of_users[0][1]
+
+
+def test_one_session_does_it_all_where_a_role_may_have_no_second(
+    warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warehouse.start_afresh(in_two=True).load(
+        [UserEvent(id=name, received_at=at(6)) for name in "abcd"]
+    )
+    warehouse.database.rows(
+        "CREATE ROLE limited LOGIN PASSWORD 'limited' CONNECTION LIMIT 1 IN ROLE warehouse_etl"
+    )
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    limited = parts._replace(netloc=f"limited:limited@{parts.hostname}:{parts.port}").geturl()
+    try:
+        with connect(limited, "event-etl", ETL) as connection:
+            (done,) = run_etl(connection, USERS_DIM, [date(2020, 12, 6)])
+    finally:
+        warehouse.database.rows("DROP ROLE limited")
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+    assert [row[2] for row in ledger(warehouse.database)] == ["succeeded"]
+    assert done.outcome.rows_written == 4
+    said = capsys.readouterr().err
+    assert said.startswith("users_dim: one session does what two would") and "too many" in said
 
 
 def test_the_command_says_what_it_did(warehouse: Warehouse) -> None:
