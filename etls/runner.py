@@ -243,7 +243,7 @@ def _middle(cursor: Cursor, job: Job) -> str | None:
 
 
 def _second_session(connection: Connection, etl: Etl) -> Connection | None:
-    """None: a server, or a role, may have no more connections, or a password be good for one."""
+    """One beside ours; None: a server or role may have no more, a password be good for one."""
     try:
         return open_another(connection, ETL)
     except WarehouseError as error:

@@ -6,8 +6,8 @@ import pytest
 
 from etls.catalogue import ETLS, etl_named
 from etls.dates import chosen_dates
-from etls.ledger import Outlook
-from etls.runner import spans
+from etls.ledger import Change, Outlook
+from etls.runner import LEAST_FOR_TWO, Job, spans
 from warehouse.errors import UsageError
 from warehouse.queries import SQL, query
 
@@ -79,3 +79,23 @@ def test_a_transaction_works_on_no_more_than_it_can_hold(n_bytes: int, longest: 
 def test_an_unknown_etl_is_named_with_those_that_are() -> None:
     with pytest.raises(UsageError, match="no ETL is called 'x'; there are users_dim"):
         etl_named("x")
+
+
+@pytest.mark.parametrize(
+    ("n_events", "n_new", "since", "full", "is_shared"),
+    [
+        (30_000, 30_000, None, False, True),
+        (30_000, 499, "9:9:", False, False),
+        (30_000, 500, "9:9:", False, True),
+        (30_000, 499, "9:9:", True, True),
+        (30_000, 0, "9:9:", False, True),  # nothing is new: all of it is examined
+        (19_999, 0, "9:9:", False, False),
+        (19_999, 19_999, None, False, False),
+    ],
+)
+def test_two_sessions_share_what_is_much_for_one(
+    n_events: int, n_new: int, since: str | None, full: bool, is_shared: bool
+) -> None:
+    change = Change(date(2020, 12, 5), n_events, n_new, since)
+    job = Job(etl_named("users_dim"), [change], full)
+    assert (job.effort >= LEAST_FOR_TWO) is is_shared
