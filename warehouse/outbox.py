@@ -31,7 +31,7 @@ class Outbox:
         self.total = Receipt()
         self.rows_sent = 0
         self.rows_answered = 0
-        self.trouble: str | None = None  # why nothing moves at present
+        self.trouble: str | None = "not connected yet"  # why nothing moves at present
         self._link = link
         self._window = window
         self._patience = patience

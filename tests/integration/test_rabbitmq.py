@@ -1,8 +1,12 @@
 """The link to a real broker: what it tells, and that it comes back."""
 
+import gc
 import inspect
 import os
+import time
+import warnings
 
+import pytest
 from pika.adapters.utils import io_services_utils
 
 from tests.integration.conftest import Broker, eventually
@@ -84,6 +88,20 @@ def test_a_queue_of_another_kind_is_said_and_not_silently_used(broker: Broker) -
         lost = next_of(found, Lost)
         assert isinstance(lost, Lost) and "inequivalent arg" in lost.reason
     broker.empty()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_link_left_at_any_moment_leaves_no_socket_behind(broker: Broker, refused: bool) -> None:
+    if refused:  # its first connection is then closed by itself
+        broker.declare_classic(queue_of("user_events"))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", ResourceWarning)
+        for milliseconds in range(40):
+            with link():
+                time.sleep(milliseconds / 1000)
+        gc.collect()
+    broker.empty()
+    assert [str(warning.message) for warning in warned] == []
 
 
 def test_pika_reads_at_once_what_it_is_told_to() -> None:

@@ -85,9 +85,9 @@ def test_sending_waits_while_the_window_is_full() -> None:
     assert link.sent.index("b") > link.sent.index("a") and box.rows_answered >= 1
 
 
-def test_a_blocked_broker_is_told_to_whoever_looks() -> None:
+def test_why_nothing_moves_is_told_to_whoever_looks() -> None:
     seen: list[str | None] = []
-    link = ScriptedLink(Opened(), Blocked(True), Blocked(False), Confirmed(("a",)))
+    link = ScriptedLink(None, Opened(), Blocked(True), Blocked(False), Confirmed(("a",)))
     box = Outbox(
         cast(Link, link),
         window=1,
@@ -97,7 +97,7 @@ def test_a_blocked_broker_is_told_to_whoever_looks() -> None:
     )
     box.send(message("a"))
     box.drain()
-    assert seen == [None, "RabbitMQ is short of memory or disk", None, None]
+    assert seen == ["not connected yet", None, "RabbitMQ is short of memory or disk", None, None]
 
 
 def test_a_message_nobody_wants_is_an_error() -> None:

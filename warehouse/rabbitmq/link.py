@@ -20,7 +20,11 @@ from typing import Any
 import pika
 from pika.adapters.utils import io_services_utils
 from pika.channel import Channel
-from pika.exceptions import AuthenticationError, ProbableAuthenticationError
+from pika.exceptions import (
+    AuthenticationError,
+    ConnectionOpenAborted,
+    ProbableAuthenticationError,
+)
 
 from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
 from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
@@ -167,10 +171,8 @@ class Link:
             return
         if self._ready is not None and self._receipts is not None:
             self._ready.queue_delete(self._receipts)
-        if connection.is_open:
-            connection.close()
-        else:
-            connection.ioloop.stop()
+        if not (connection.is_closing or connection.is_closed):
+            connection.close()  # also while it connects: its socket would stay open otherwise
 
     def _on_connected(self, connection: pika.SelectConnection) -> None:
         connection.add_on_connection_blocked_callback(lambda *_: self._events.put(Blocked(True)))
@@ -311,4 +313,6 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _describe(error: BaseException) -> str:
     cause = _innermost(error)
+    if isinstance(cause, ConnectionOpenAborted):  # pika gave up waiting
+        return "it takes connections, but does not answer"
     return " ".join(str(cause).split()) or type(cause).__name__
