@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from bench.programs import execute
+from bench.programs import checkpoint, execute
 from warehouse.queries import query
 
 _ROWS, _USERS, _DAYS = 10_000_000, 500_000, 400
@@ -47,7 +47,7 @@ def measure(rounds: int, rows: int = _ROWS) -> None:
     for number in range(rounds):
         first = None
         for name, command in commands.items():
-            execute("CHECKPOINT")
+            checkpoint()
             seconds, peak = timed(command)
             first = first or seconds
             print(

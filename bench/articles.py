@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import programs
-from bench.programs import execute
+from bench.programs import checkpoint, execute
 
 _ROWS, _DAYS = 5_000_000, 30
 _EARLY, _LATE = (1, 2, 3), (26, 27, 28)  # days, from 0
@@ -35,7 +35,7 @@ def _chain(lake: Path, rows: int) -> str:
     """The baseline, then the whole way; what they took."""
     copied = _copy(lake)
     execute(f"TRUNCATE raw.article_events, raw.imports, raw.receipts, {_TABLES}")
-    execute("CHECKPOINT")
+    checkpoint()
     with programs.consumers(1), tempfile.TemporaryDirectory() as reports:
         started = time.perf_counter()
         said = _run("run", "--source", str(lake), "--reports", reports)

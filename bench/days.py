@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from bench.programs import execute, start_afresh
+from bench.programs import checkpoint, execute, start_afresh
 
 FIRST = date(2020, 12, 1)
 USERS = 500_000
@@ -63,7 +63,7 @@ def fill(days: int, events: int) -> None:
     for number in range(1, days + 1):
         add_events(number, events, number / 100)
     execute("VACUUM ANALYZE raw.user_events")
-    execute("CHECKPOINT")
+    checkpoint()
 
 
 def forget() -> None:
@@ -72,7 +72,7 @@ def forget() -> None:
         "TRUNCATE crm.users_dim, crm.user_repeats, reports.user_events_daily, meta.etl_runs,"
         " meta.pruned"
     )
-    execute("CHECKPOINT")
+    checkpoint()
 
 
 def fingerprint() -> object:

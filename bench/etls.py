@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench import days
-from bench.programs import execute
+from bench.programs import checkpoint, execute
 
 _DAYS = 30
 _EVENTS = (3_000_000 - days.USERS) // _DAYS
@@ -194,7 +194,7 @@ def _measure_backfill() -> None:
         if days.fingerprint() != before:
             raise SystemExit("a back-fill has another result than the days one by one")
         execute(_TABLE_BY_HAND)
-        execute("CHECKPOINT")
+        checkpoint()
         started = time.perf_counter()
         execute(f"SET work_mem = '128MB'; {_BY_HAND}")
         pairs.append((backfill, time.perf_counter() - started))

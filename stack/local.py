@@ -80,7 +80,7 @@ class LocalStack:
     def __init__(self, instance: str) -> None:
         self.owner = _service_owner()
         self.home = _home(self.owner) / instance
-        self.chosen = Chosen(self.home / "settings")
+        self.chosen = Chosen(self.home / "settings", Owner(os.geteuid(), os.getegid()))
         self.postgres = Postgres(self.home, self.owner, self.chosen)
         self.rabbitmq = RabbitMQ(self.home, self.owner, self.chosen)
         self.consumers = Consumers(self.home, self.chosen)
@@ -139,7 +139,14 @@ class LocalStack:
         subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *logs], check=False)
 
     def _choose_settings(self, tls: Path | None) -> None:
-        chosen = self.chosen.read() or {"password": secrets.token_urlsafe(18)}
+        chosen = self.chosen.read() or {
+            name: secrets.token_urlsafe(18) for name in ("password", "administrator_password")
+        }
+        if "administrator_password" not in chosen:
+            raise UsageError(
+                "this stack was set up by an older version, where the owner of the warehouse was a"
+                " superuser: type make teardown, then make setup, and import again"
+            )
         if tls is not None:
             chosen["tls"] = str(self._take_certificates(tls))
         for service, daemon in (
@@ -156,9 +163,7 @@ class LocalStack:
         """Copies that the servers can read, and accept: a key must be its owner's alone."""
         mine = self.owner.take(self.home / "tls")
         for name in ("ca.pem", "server.pem", "server.key"):
-            copy = Path(shutil.copy(folder / name, mine))
-            os.chown(copy, self.owner.uid, self.owner.gid)
-            copy.chmod(0o600 if name.endswith(".key") else 0o644)
+            self.owner.write_secret(mine / name, (folder / name).read_text("ascii"))
         return mine
 
     @contextmanager
@@ -186,7 +191,7 @@ def _home(owner: Owner) -> Path:
     local = CHECKOUT / ".local"
     if not local.exists() and not _can_reach(CHECKOUT, owner):
         digest = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
-        elsewhere = owner.take(Path("/var/tmp") / f"event-warehouse-{digest}")
+        elsewhere = owner.take_in_shared_folder(Path("/var/tmp") / f"event-warehouse-{digest}")
         local.unlink(missing_ok=True)
         local.symlink_to(elsewhere)
     return local.resolve()  # the way by the link leads through the closed folder

@@ -4,13 +4,14 @@ import os
 import random
 import signal
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.errors import WarehouseError
+from warehouse.errors import UsageError, WarehouseError
 
 _PORTS = 20_000, 32_000  # below those that Linux (from 32768) and IANA give to clients
 
@@ -23,10 +24,37 @@ class Owner:
     gid: int
 
     def take(self, path: Path) -> Path:
-        """Make a folder that belongs to the owner."""
+        """Make a folder that belongs to the owner, and that nobody else can look into."""
         path.mkdir(parents=True, exist_ok=True)
         os.chown(path, self.uid, self.gid)
+        path.chmod(0o700)
         return path
+
+    def take_in_shared_folder(self, path: Path) -> Path:
+        """The same in a folder where others may write, such as /var/tmp.
+
+        Raises:
+            UsageError: somebody else made it beforehand, and would own what lies in it.
+        """
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            # The sticky bit of such a folder keeps others from exchanging what is not theirs.
+            found = path.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
+                raise UsageError(
+                    f"{path} was made by somebody else, who could read and change what is put"
+                    " there: remove it, or move the checkout"
+                ) from None
+        return self.take(path)
+
+    def write_secret(self, path: Path, text: str) -> None:
+        """Write a file that only the owner can read."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)  # it may have been there
+            os.fchown(file.fileno(), self.uid, self.gid)
+            file.write(text)
 
 
 class Daemon:

@@ -4,12 +4,16 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from stack.processes import Daemon, Owner, is_free, wait_until
-from stack.settings import SUPERUSER, Chosen
+from stack.settings import ADMINISTRATOR, OWNER, Chosen
 from warehouse.errors import WarehouseError
 from warehouse.postgres import connect
+from warehouse.queries import SQL
+
+_BOOTSTRAP = SQL / "bootstrap.sql"
 
 # As docker-compose.yml has them. A day's run touches the pages of its users, wherever they are, and
 # the log gets each of these whole, once after every checkpoint; its files are used again, not made
@@ -27,7 +31,10 @@ _TUNING = {
 
 
 class Postgres:
-    """PostgreSQL on a port of 127.0.0.1, its data in ``postgres/``."""
+    """PostgreSQL on a port of 127.0.0.1, its data in ``postgres/``.
+
+    Its superuser sets it up (``sql/bootstrap.sql``); the programs log in as the database's owner.
+    """
 
     def __init__(self, home: Path, owner: Owner, chosen: Chosen) -> None:
         self.daemon = Daemon("postgres", home)
@@ -36,7 +43,7 @@ class Postgres:
         self._chosen = chosen
 
     def start(self) -> None:
-        """Start it if it does not run, and return when it has an empty database for us."""
+        """Start it if it does not run, and return when it has a database for us."""
         if self.daemon.pid is None:
             if not (self._data / "PG_VERSION").exists():
                 self._initialise()
@@ -55,9 +62,15 @@ class Postgres:
                 {},
                 self._owner,
             )
-        maintenance = self._chosen.database_url("postgres")
-        wait_until(lambda: _accepts(maintenance), self.daemon)
-        self._create_database(maintenance)
+        administrator = self._chosen.administrator_url()
+        wait_until(lambda: _accepts(administrator), self.daemon)
+        _run_quietly(
+            [f"{postgres_programs()}/psql", "-X", "-q", "-f", str(_BOOTSTRAP)],
+            environment={
+                **self._chosen.administrator_environment(),
+                "OWNER_PASSWORD": self._chosen["password"],
+            },
+        )
 
     def stop(self, *, at_once: bool = False) -> None:
         # To PostgreSQL, SIGTERM means: wait until every client has left; SIGINT: send them away;
@@ -67,22 +80,11 @@ class Postgres:
     def _initialise(self) -> None:
         self._owner.take(self._data)
         password = self._data.with_suffix(".password")
-        password.touch(mode=0o600)
-        os.chown(password, self._owner.uid, self._owner.gid)
-        password.write_text(self._chosen["password"], "utf-8")
-        command = [f"{postgres_programs()}/initdb", "-D", str(self._data), "-U", SUPERUSER]
+        self._owner.write_secret(password, self._chosen["administrator_password"])
+        command = [f"{postgres_programs()}/initdb", "-D", str(self._data), "-U", ADMINISTRATOR]
         command += ["--auth=scram-sha-256", f"--pwfile={password}"]
         _run_quietly([*command, "--encoding=UTF8", "--locale=C"], self._owner)
         password.unlink()
-
-    @staticmethod
-    def _create_database(maintenance: str) -> None:
-        with connect(maintenance, "stack") as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT FROM pg_database WHERE datname = 'warehouse'")
-                if cursor.fetchone() is None:
-                    cursor.execute("CREATE DATABASE warehouse")
 
 
 class RabbitMQ:
@@ -122,14 +124,10 @@ class RabbitMQ:
                 f"ssl_options.cacertfile = {tls}/ca.pem\nssl_options.certfile = {tls}/server.pem\n"
                 f"ssl_options.keyfile = {tls}/server.key\n"
             )
-        (self._home / "rabbitmq.conf").write_text(
-            f"{listener}" f"default_user = {SUPERUSER}\ndefault_pass = {password}\n",
-            "utf-8",
-        )
-        (self._home / "plugins").write_text("[].\n", "ascii")
-        (self._home / "env.conf").write_text("", "ascii")
-        for name in ("rabbitmq.conf", "plugins", "env.conf"):
-            os.chown(self._home / name, self._owner.uid, self._owner.gid)
+        user = f"default_user = {OWNER}\ndefault_pass = {password}\n"
+        self._owner.write_secret(self._home / "rabbitmq.conf", listener + user)
+        self._owner.write_secret(self._home / "plugins", "[].\n")
+        self._owner.write_secret(self._home / "env.conf", "")
 
     def _environment(self) -> dict[str, str]:
         home = str(self._home)
@@ -187,17 +185,21 @@ def _rabbitmq_server() -> str:
     return program
 
 
-def _run_quietly(command: list[str], owner: Owner) -> None:
+def _run_quietly(
+    command: list[str], owner: Owner | None = None, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a command as its owner, or as ourselves; what it says is shown only if it fails."""
     result = subprocess.run(
         command,
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         cwd="/",
-        user=owner.uid,
-        group=owner.gid,
-        extra_groups=[] if os.geteuid() == 0 else None,
+        user=owner.uid if owner else None,
+        group=owner.gid if owner else None,
+        extra_groups=[] if owner and os.geteuid() == 0 else None,
     )
     if result.returncode != 0:
         raise WarehouseError(f"{command[0]}: {' '.join(result.stderr.split())}")

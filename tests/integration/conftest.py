@@ -15,6 +15,7 @@ import s3fs
 from moto.server import ThreadedMotoServer
 
 from feeds import FEEDS
+from stack.local import LocalStack
 from stack.looking import channel as open_channel
 from warehouse.message import DEAD_LETTERS, queue_of
 from warehouse.migrate import migrate
@@ -85,6 +86,14 @@ def _database(_services: None) -> Iterator[Database]:
         found = Database(connection)
         found.empty()
         yield found
+
+
+@pytest.fixture(name="administrator")
+def _administrator() -> Iterator[Database]:
+    """The database as the server's superuser sees it."""
+    stack = LocalStack(os.environ["STACK_INSTANCE"])
+    with connect(stack.chosen.administrator_url("warehouse"), "tests") as connection:
+        yield Database(connection)
 
 
 class Broker:

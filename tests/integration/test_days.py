@@ -35,7 +35,12 @@ OVERLAP = (  # with a version of user a that begins at ten
 
 @pytest.fixture(name="tables")
 def _tables(database: Database) -> Iterator[RawTables]:
-    database.rows("SELECT raw.drop_days('raw.user_events', 'infinity')")
+    for (partition,) in database.rows(
+        "SELECT inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = 'raw.user_events'::regclass"
+        " AND inhrelid <> 'raw_days.user_events_other'::regclass"
+    ):
+        database.rows(f"DROP TABLE {partition}")
     tables = RawTables(os.environ["DATABASE_URL"])
     yield tables
     tables.close()

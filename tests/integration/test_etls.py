@@ -743,12 +743,12 @@ def test_two_sessions_that_are_in_each_others_way_become_one(warehouse: Warehous
 
 
 def test_one_session_does_it_all_where_a_role_may_have_no_second(
-    warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+    warehouse: Warehouse, administrator: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     warehouse.start_afresh(in_two=True).load(
         [UserEvent(id=name, received_at=at(6)) for name in "abcd"]
     )
-    warehouse.database.rows(
+    administrator.rows(
         "CREATE ROLE limited LOGIN PASSWORD 'limited' CONNECTION LIMIT 1 IN ROLE warehouse_etl"
     )
     parts = urlsplit(os.environ["DATABASE_URL"])
@@ -757,7 +757,7 @@ def test_one_session_does_it_all_where_a_role_may_have_no_second(
         with connect(limited, "event-etl", ETL) as connection:
             (done,) = run_etl(connection, USERS_DIM, [date(2020, 12, 6)])
     finally:
-        warehouse.database.rows("DROP ROLE limited")
+        administrator.rows("DROP ROLE limited")
     assert warehouse.dimension() == oracle.users_dim(warehouse.events)
     assert [row[2] for row in ledger(warehouse.database)] == ["succeeded"]
     assert done.outcome.rows_written == 4
