@@ -21,7 +21,7 @@ from feeds import feed_named
 from producer.encoding import bulk_messages, with_manifest
 from producer.sources import open_source
 from stack.looking import channel
-from warehouse.message import Message
+from warehouse.message import DEAD_LETTERS, Message
 from warehouse.outbox import Outbox
 from warehouse.rabbitmq import Link
 
@@ -130,7 +130,10 @@ def _wait_until_drained() -> None:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with channel() as found:
-            waiting = found.queue_declare(programs.QUEUE, passive=True).method.message_count
+            waiting = sum(
+                found.queue_declare(queue, passive=True).method.message_count
+                for queue in (programs.QUEUE, DEAD_LETTERS)
+            )
         ((manifests,),) = programs.execute("SELECT count(*) FROM raw.imports")
         if waiting == 0 and manifests:
             return

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.programs import execute
+from chaos.amqp import RawPublisher
 from chaos.crew import HEARTBEAT, Crew
+from chaos.hostile import hostile_message
+
+_HOSTILE = 500  # messages of a round
 
 
 @dataclass
@@ -123,6 +127,20 @@ def stop_a_consumer(attack: Attack) -> None:
         raise AssertionError(f"a consumer took {seconds:.1f} s to stop")
 
 
+def undecodable_messages_among_good_ones(attack: Attack) -> None:
+    """Hostile properties, headers and bodies: none may cost another message, or a consumer."""
+    refused = 0
+    with RawPublisher() as publisher:
+        for number in range(_HOSTILE):
+            message = hostile_message(number, attack.dice, claims_imports=False)
+            refused += not publisher.publish(
+                message.exchange, message.routing_key, message.properties, message.body
+            )
+    attack.note = f"{_HOSTILE - refused} of them, {refused} more refused by the broker"
+    if attack.crew.exits:
+        raise AssertionError(f"consumers ended: {attack.crew.exits}")
+
+
 FAULTS: list[Fault] = [
     kill_a_consumer,
     kill_two_of_three_consumers,
@@ -137,4 +155,5 @@ FAULTS: list[Fault] = [
     statement_errors,
     revoke_a_right,
     stop_a_consumer,
+    undecodable_messages_among_good_ones,
 ]

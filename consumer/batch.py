@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -14,7 +14,7 @@ from consumer.letters import POISON, UNDECODABLE, Letter, letter_from_broker, le
 from consumer.singles import can_be_together, read_singles
 from feeds.core.columns import column_readers
 from feeds.core.declaration import Feed
-from feeds.core.rows import Accepted, Rejected, validate
+from feeds.core.rows import DEFECT, Accepted, Rejected, validate
 from warehouse.message import (
     DEAD_LETTERS,
     IMPORTED_AT,
@@ -71,8 +71,8 @@ class Parcel:
     @property
     def claimed_rows(self) -> int:
         """How many rows its publisher says it has."""
-        rows = self.delivery.headers.get(ROWS)
-        return rows if isinstance(rows, int) and 0 <= rows < 2**31 else self.rows
+        rows = self.delivery.number(ROWS)
+        return rows if rows is not None and 0 <= rows < 2**31 else self.rows
 
 
 def unpack_all(deliveries: Sequence[Delivery], feeds: Mapping[str, Feed]) -> list[Parcel]:
@@ -91,7 +91,12 @@ def unpack_all(deliveries: Sequence[Delivery], feeds: Mapping[str, Feed]) -> lis
         if len(singles) < _FEW:
             alone += singles
             continue
-        block, taken, others = read_singles(feeds[name], singles, now)
+        try:
+            block, taken, others = read_singles(feeds[name], singles, now)
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            # A defect of ours that one of them has met: alone each of them has its own fate.
+            _log_defect(error)
+            block, taken, others = None, [], singles
         alone += others
         if block is not None:
             parcels.append(Parcel(taken, feeds[name], now, [block]))
@@ -101,6 +106,8 @@ def unpack_all(deliveries: Sequence[Delivery], feeds: Mapping[str, Feed]) -> lis
 def unpack(delivery: Delivery, feeds: Mapping[str, Feed]) -> Parcel:
     """Decode and validate one delivery; no input is an error here, each has its verdict."""
     imported_at = _imported_at(delivery)
+    if delivery.problem is not None and delivery.feed != DEAD_LETTERS:
+        return dead_parcel(delivery, UNDECODABLE, delivery.problem)
     if delivery.feed == DEAD_LETTERS:
         return Parcel([delivery], None, imported_at, letter=letter_from_broker(delivery))
     try:
@@ -109,10 +116,15 @@ def unpack(delivery: Delivery, feeds: Mapping[str, Feed]) -> Parcel:
         return dead_parcel(delivery, UNDECODABLE, str(error))
     except Exception as error:  # pylint: disable=broad-exception-caught
         # A defect of ours must not stop the others; the message waits for the mended version.
-        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-        place = f"{frame.f_code.co_name}, line {line}"  # the error's own text may hold values
-        log.error("decoder failed", error=type(error).__name__, place=place)
+        _log_defect(error)
         return dead_parcel(delivery, POISON, f"the decoder failed: {type(error).__name__}")
+
+
+def _log_defect(error: Exception) -> None:
+    """The place alone: the error's own text may hold values."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    place = f"{frame.f_code.co_name}, line {line}"
+    log.error("decoder failed", error=type(error).__name__, place=place)
 
 
 def dead_parcel(delivery: Delivery, code: str, reason: str) -> Parcel:
@@ -130,18 +142,34 @@ def _validated(delivery: Delivery, contents: Contents, imported_at: datetime) ->
             accepted.append(verdict)
         else:
             rejected.append(verdict)
-    blocks = contents.blocks
-    if accepted:
-        blocks = [*blocks, block_of_rows(contents.feed, accepted, imported_at)]
+    blocks = [*contents.blocks, *_blocks_of(contents.feed, accepted, imported_at, rejected)]
     return Parcel(
         [delivery], contents.feed, imported_at, blocks, rejected, manifest=contents.manifest
     )
 
 
+def _blocks_of(
+    feed: Feed, accepted: Sequence[Accepted], imported_at: datetime, rejected: list[Rejected]
+) -> Iterator[Block]:
+    """Rows in the form that COPY takes; those that have none are added to the rejected."""
+    try:
+        if accepted:
+            yield block_of_rows(feed, accepted, imported_at)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # A value that the model let through and the raw table cannot have.
+        if len(accepted) == 1:
+            reason = f"cannot be written: {type(error).__name__}"
+            rejected.append(Rejected(accepted[0].row, DEFECT, None, reason))
+            return
+        middle = len(accepted) // 2
+        yield from _blocks_of(feed, accepted[:middle], imported_at, rejected)
+        yield from _blocks_of(feed, accepted[middle:], imported_at, rejected)
+
+
 def _imported_at(delivery: Delivery) -> datetime:
     """When the import of the file began; for a message of its own, now."""
-    microseconds = delivery.headers.get(IMPORTED_AT)
-    seconds = microseconds / 1e6 if isinstance(microseconds, int) else time.time()
+    microseconds = delivery.number(IMPORTED_AT)
+    seconds = time.time() if microseconds is None else microseconds / 1e6
     try:
         return datetime.fromtimestamp(seconds, timezone.utc)
     except (ValueError, OverflowError, OSError):

@@ -1,6 +1,7 @@
 """How a body is read, one decoder a content type: bytes become rows that are not validated yet."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from feeds.core.rows import (
     time_ordered_id,
     to_json,
 )
+from feeds.core.types import LONG_NUMBER
 from warehouse.message import (
     CLOUDEVENT,
     CLOUDEVENTS,
@@ -35,6 +37,9 @@ from warehouse.message import (
     Delivery,
     Manifest,
 )
+
+# A text as a whole, so that no bracket or comma in it counts.
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{},]', re.DOTALL)
 
 # The bindings of CloudEvents for AMQP 1.0 and, by Knative and the SDKs, for RabbitMQ.
 _ATTRIBUTE_PREFIXES = ("ce-", "cloudEvents:", "cloudEvents_")
@@ -88,8 +93,10 @@ def _decode_manifest(delivery: Delivery) -> Manifest:
 
 def _cut_row(feed: Feed, delivery: Delivery) -> Row:
     """The row of which the producer sends only the beginning, with the reason."""
-    line = delivery.first_line
-    start = delivery.body.rpartition(b"\n")[2]
+    line, start = delivery.first_line, delivery.body
+    if delivery.content_type == CSV:
+        head, line_end, rest = start.partition(b"\n")
+        start = rest if line_end else head
     reason = str(delivery.headers[MALFORMED]) or "malformed, says its publisher"
     return Row(line, start, identify(feed, line, start, {}), {}, reason)
 
@@ -147,11 +154,32 @@ def _decode_cloudevent(feed: Feed, delivery: Delivery) -> Iterator[Row]:
 
 
 def _decode_cloudevents(feed: Feed, delivery: Delivery) -> Iterator[Row]:
-    batch = _load(delivery.body)
-    if not isinstance(batch, list):
+    for position, element in enumerate(_elements(delivery.body), 1):
+        try:
+            yield _row_of_cloudevent(feed, position, _load(element))
+        except UndecodableMessage as error:
+            event_id = identify(feed, position, element, {})
+            yield Row(position, element, event_id, {}, str(error))
+
+
+def _elements(body: bytes) -> list[bytes]:
+    """The texts of a JSON array's elements: one that is broken costs itself."""
+    starts, depth, end = [0], 0, 0
+    for match in _JSON_TOKEN.finditer(body):
+        token = match.group()
+        depth += (token in b"[{") - (token in b"]}") if len(token) == 1 else 0
+        if token == b"[" and depth == 1 and not body[: match.start()].strip():
+            starts = [match.end()]
+        elif token == b"," and depth == 1:
+            starts.append(match.end())
+        elif depth == 0:
+            end = match.start()
+            break
+    if starts[0] == 0 or body[end : end + 1] != b"]" or body[end + 1 :].strip():
         raise UndecodableMessage("a CloudEvents batch is a JSON array")
-    for position, envelope in enumerate(batch, 1):
-        yield _row_of_cloudevent(feed, position, envelope)
+    stops = [start - 1 for start in starts[1:]] + [end]
+    found = [body[start:stop].strip() for start, stop in zip(starts, stops)]
+    return [] if found == [b""] else found
 
 
 def _row_of_cloudevent(feed: Feed, position: int, envelope: object) -> Row:
@@ -181,8 +209,12 @@ def _row_of_attributes(feed: Feed, delivery: Delivery) -> Row:
 def _load(body: bytes) -> object:
     try:
         return json.loads(body)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise UndecodableMessage("not JSON that can be read: nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UndecodableMessage(f"not JSON: {error}") from None
+    except ValueError:
+        raise UndecodableMessage(f"not JSON that can be read: {LONG_NUMBER}") from None
 
 
 def _event_id(feed: Feed, delivery: Delivery) -> UUID | None:

@@ -10,7 +10,7 @@ from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery
 from warehouse.postgres import Cursor, storable
 from warehouse.queries import query
 
-UNDECODABLE, POISON = "undecodable", "poison"
+UNDECODABLE, POISON, UNWRITABLE = "undecodable", "poison", "unwritable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,10 @@ def letter_from_broker(delivery: Delivery) -> Letter:
     queue = str(delivery.headers.get("x-first-death-queue", ""))
     reason = str(delivery.headers.get("x-first-death-reason", "unknown"))
     feed = queue.removeprefix(f"{EXCHANGE}.") or DEAD_LETTERS
-    return Letter(
-        delivery, feed, reason, f"set aside by the broker: {reason}", delivery.redeliveries + 1
-    )
+    error = f"set aside by the broker: {reason}"
+    if delivery.problem is not None:
+        error += f"; {delivery.problem}"
+    return Letter(delivery, feed, reason, error, delivery.redeliveries + 1)
 
 
 def record_letters(cursor: Cursor, letters: Sequence[Letter]) -> None:
@@ -58,7 +59,7 @@ def record_letters(cursor: Cursor, letters: Sequence[Letter]) -> None:
                 "content_type": storable(delivery.content_type),
                 "headers": storable(json.dumps(delivery.headers, default=str)),
                 "body": delivery.body,
-                "code": letter.code,
+                "code": storable(letter.code),
                 "error": storable(letter.error),
                 "source": storable(str(delivery.headers.get("source", ""))) or None,
                 "first_line": delivery.first_line,

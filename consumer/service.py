@@ -93,6 +93,7 @@ class Service:
         self._readiness = readiness
         self._link: Link | None = None
         self._suspect: Delivery | None = None  # waits until it can be handled alone
+        self._repair_delay = _LONGEST_DELAY  # seconds; grows until something has been written
         # A plain flag: a signal handler that took an Event's lock could wait for itself.
         self._stopping = False
 
@@ -108,7 +109,6 @@ class Service:
         What the database cannot take for long, or will not take until somebody mends it, goes
         back to the broker: the link is closed until a rehearsal of writing succeeds.
         """
-        delay = _LONGEST_DELAY
         while not self._stopping:
             self._persist(partial(self._tables.rehearse, self._feeds.values()), patience=None)
             if self._stopping:
@@ -118,9 +118,10 @@ class Service:
                     self._consume(self._link)
             except WarehouseError as error:
                 self._readiness.note("database", False)
+                delay = self._repair_delay
+                self._repair_delay = min(delay * 2, _LONGEST_REPAIR)
                 log.error("intake stopped", reason=str(error), retry_in_seconds=delay)
                 self._pause(delay)
-                delay = min(delay * 2, _LONGEST_REPAIR)
             finally:
                 self._readiness.note("broker", False)
 
@@ -131,7 +132,7 @@ class Service:
             while not self._stopping:
                 batch, writing = self._take_batch(link, writing)
                 if writing is not None:
-                    _settle(link, writing)
+                    self._settle(link, writing)
                     writing = None
                 if batch:
                     attempt = partial(self._tables.write, batch)
@@ -141,7 +142,7 @@ class Service:
                 else:
                     self._persist(self._tables.ping)  # so that readiness is true
             if writing is not None:
-                _settle(link, writing)
+                self._settle(link, writing)
 
     def _take_batch(
         self, link: Link, writing: _Writing | None
@@ -175,10 +176,19 @@ class Service:
                     self._readiness.note("broker", True)
                     log.info("broker connected")
                 case None if writing is not None and writing.result.done():
-                    _settle(link, writing)
+                    self._settle(link, writing)
                     writing = None
         with _watched():
             return unpack_all(taken, self._feeds), writing
+
+    def _settle(self, link: Link, writing: _Writing) -> None:
+        """Wait for what is being written, then acknowledge it; what was given up comes again."""
+        receipts = writing.result.result()
+        if receipts is None:
+            return
+        self._repair_delay = _LONGEST_DELAY
+        link.settle([(d, r) for p, r in zip(writing.batch, receipts) for d in p.deliveries])
+        _log_batch(writing.batch, receipts)
 
     def _handle_alone(self, delivery: Delivery) -> list[Parcel]:
         """A message that may have ended consumers, when all before it are out of harm's way.
@@ -238,15 +248,6 @@ def _watched() -> Iterator[None]:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-def _settle(link: Link, writing: _Writing) -> None:
-    """Wait for what is being written, then acknowledge it; what was given up comes again."""
-    receipts = writing.result.result()
-    if receipts is None:
-        return
-    link.settle([(d, r) for p, r in zip(writing.batch, receipts) for d in p.deliveries])
-    _log_batch(writing.batch, receipts)
 
 
 def _log_batch(batch: Sequence[Parcel], receipts: Sequence[Receipt]) -> None:

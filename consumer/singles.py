@@ -21,6 +21,7 @@ def can_be_together(delivery: Delivery) -> bool:
     """Whether nobody needs to know what becomes of this one message: it is of no import."""
     return (
         delivery.content_type == JSON
+        and delivery.problem is None
         and delivery.reply_to is None
         and delivery.message_id is not None
         and not delivery.redeliveries

@@ -9,14 +9,16 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from consumer.batch import Parcel
+import structlog
+
+from consumer.batch import Parcel, dead_parcel
 from consumer.blocks import COLUMNS, Block, block_of_values
 from consumer.decoders import header_of
 from consumer.ledger import find_receipts, record_imports, record_receipts
-from consumer.letters import letter_id, record_letters
+from consumer.letters import UNWRITABLE, letter_id, record_letters
 from feeds.core.declaration import Feed
 from feeds.core.rows import Rejected
-from warehouse.errors import WarehouseError
+from warehouse.errors import BrokenEnvironment, DatabaseUnavailable, WarehouseError
 from warehouse.message import CSV, Delivery, Receipt
 from warehouse.postgres import (
     INGEST,
@@ -37,6 +39,7 @@ from warehouse.queries import query
 
 _DAY_RETRY = 60.0  # seconds
 
+log = structlog.get_logger()
 T = TypeVar("T")
 Entry = tuple[Parcel, Block]  # rows of one message on their way into a table
 
@@ -77,8 +80,25 @@ class RawTables:
             DatabaseUnavailable: nothing is written; the same batch may be written again.
             BrokenEnvironment: nothing is written, and nothing will be until somebody mends it.
         """
-        self._add_days(parcels)
-        return self._in_transaction(lambda cursor: _write(cursor, parcels))
+        try:
+            self._add_days(parcels)
+            return self._in_transaction(lambda cursor: _write(cursor, parcels))
+        except (DatabaseUnavailable, BrokenEnvironment):
+            raise
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            # Something in a message that is not a row's: its neighbours must not wait for it.
+            if len(parcels) == 1:
+                return [self._give_up(parcels[0], error)]
+            return [receipt for parcel in parcels for receipt in self.write([parcel])]
+
+    def _give_up(self, parcel: Parcel, error: Exception) -> Receipt:
+        """Make dead letters of what cannot be written in any other form."""
+        reason = (
+            f"it cannot be written: {error if isinstance(error, WarehouseError) else repr(error)}"
+        )
+        log.error("cannot be written", feed=parcel.delivery.feed, error=type(error).__name__)
+        dead = [dead_parcel(delivery, UNWRITABLE, reason) for delivery in parcel.deliveries]
+        return sum(self._in_transaction(lambda cursor: _write(cursor, dead)), Receipt())
 
     def _add_days(self, parcels: Sequence[Parcel]) -> None:
         """See to it that the days of a batch have their partitions, where nothing is in the way."""

@@ -19,6 +19,7 @@ from warehouse.environment import database_url
 from warehouse.errors import UsageError
 from warehouse.output import written_for_people
 from warehouse.postgres import ETL, Connection, connect
+from warehouse.visible import visible
 
 _REJECTS_SHOWN = 10
 
@@ -181,7 +182,7 @@ def _load(arguments: Namespace) -> None:
     )
     for rejected in loaded.rejected[:_REJECTS_SHOWN]:
         place = f"{arguments.source}, line {rejected.row.line}"
-        print(f"  {place}: {rejected.reason}", file=sys.stderr)
+        print(visible(f"  {place}: {rejected.reason}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

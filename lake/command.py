@@ -23,6 +23,7 @@ from warehouse.environment import database_url
 from warehouse.errors import WarehouseError
 from warehouse.postgres import ETL, Connection, connect, translated_errors
 from warehouse.queries import query
+from warehouse.visible import visible
 
 FEED = feed_named("article_events")
 ETLS = (etl_named("article_performance"), etl_named("user_performance"))
@@ -52,7 +53,7 @@ def _run() -> None:
     with connect(database_url(), "article-lake", ETL) as connection:
         new = files if arguments.again else unfinished(connection, files)
         left_out = len(files) - len(new)
-        print(f"{arguments.source}: {len(files):,} files, {left_out:,} in already")
+        print(f"{visible(arguments.source)}: {len(files):,} files, {left_out:,} in already")
         published = _publish(new)
         for etl in ETLS:
             _refresh(connection, etl)

@@ -10,6 +10,7 @@ from warehouse.postgres import READ, Cursor, connect, count_where
 from warehouse.queries import query
 from warehouse.rabbitmq.inspection import messages_waiting
 from warehouse.settings import Settings
+from warehouse.visible import visible
 
 _SHOWN_GAPS = 5
 _INTERVAL = 0.5  # seconds between looks while a consumer has messages in hand
@@ -68,7 +69,7 @@ class Verdict:
             lines.append(f"{a.pruned:,} of these rows were in days that have been pruned since")
         if a.error:
             lines.append(f"the file was not read to its end: {a.error}")
-        return "\n  ".join(lines)
+        return "\n  ".join(map(visible, lines))
 
 
 def audit(settings: Settings, count_rows: bool) -> list[Verdict]:

@@ -12,6 +12,7 @@ from warehouse.queries import query
 from warehouse.rabbitmq import inspection
 from warehouse.rabbitmq.topology import DELIVERY_LIMIT
 from warehouse.settings import HANDLER_SECONDS, LONGEST_HOLD, Settings
+from warehouse.visible import visible
 
 _CONSUMER_TIMEOUT = 1800  # seconds; RabbitMQ's default, which a client cannot ask for
 _LONG_ENOUGH = 60_000  # ms; a batch may have to wait for a lock
@@ -25,11 +26,9 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"  ok    {self.what}"
-            if not self.remedy
-            else f"  WRONG {self.what}\n        {self.remedy}"
-        )
+        if not self.remedy:
+            return f"  ok    {visible(self.what)}"
+        return f"  WRONG {visible(self.what)}\n        {visible(self.remedy)}"
 
 
 def examine(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """Replay: publish again, after a fix, what was rejected or died; each event keeps its id."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,6 +17,7 @@ from warehouse.message import (
     REPLAY,
     SOURCE,
     Message,
+    new_receipts_queue,
 )
 from warehouse.outbox import Outbox
 from warehouse.postgres import INGEST, Cursor, connect, find_keys
@@ -100,7 +100,7 @@ def _message_of_letter(letter: Mapping[str, Any]) -> Message:
 
 
 def _publish(settings: Settings, messages: Sequence[Message]) -> None:
-    receipts = f"receipts.replay.{time.time_ns()}"
+    receipts = new_receipts_queue()
     feeds = [name for name, feed in FEEDS.items() if feed.queued]
     with Link(str(settings.rabbitmq_url), "event-replay", feeds, receipts=receipts) as link:
         outbox = Outbox(link, window=_WINDOW, patience=settings.patience_seconds, receipts=receipts)

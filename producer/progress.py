@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from warehouse.outbox import Outbox
+from warehouse.visible import visible
 
 _PLAIN_EVERY = 5.0  # seconds between lines where no terminal can redraw one
 
@@ -65,7 +66,7 @@ class ProgressDisplay:
             f"{self._answered:,} done, {rate:,.0f} rows/s"
         )
         if outbox.trouble:
-            text += f" (waiting: {outbox.trouble})"
+            text += f" (waiting: {visible(outbox.trouble)})"
         elif self._waits_for_consumer and outbox.rows_sent and now - self._moved > _PLAIN_EVERY:
             text += " (waiting for the consumer: is it running? see make logs)"
         return text

@@ -1,6 +1,5 @@
 """Publishing the rows of files, and waiting for what becomes of them."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from producer.encoding import bulk_messages, event_messages, with_manifest
 from producer.progress import ProgressDisplay
 from producer.sources import Source, check_readable, open_source
 from warehouse.errors import SourceError
-from warehouse.message import Message, Receipt
+from warehouse.message import Message, Receipt, new_receipts_queue
 from warehouse.outbox import Outbox
 from warehouse.rabbitmq import Link
 from warehouse.settings import settings
@@ -69,7 +68,7 @@ def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> P
     """
     check_readable(paths)
     config = settings()
-    receipts = f"receipts.{time.time_ns()}.{os.getpid()}" if options.waits else None
+    receipts = new_receipts_queue() if options.waits else None
     with (
         ProgressDisplay(feed.name, waits_for_consumer=options.waits) as progress,
         Link(str(config.rabbitmq_url), "event-producer", [feed.name], receipts=receipts) as link,

@@ -21,6 +21,8 @@ from warehouse.message import CSV, NDJSON
 MAX_LINE_BYTES = 8 * 2**20  # RabbitMQ 4 takes messages up to 16 MiB
 KEPT_OF_LONGER = 1000  # bytes of a longer line, so that a person recognises it
 _BLOCK_BYTES = 1024 * 1024  # read at once; what of it are whole records becomes a chunk
+_SHOWN = 200  # characters of what a parser complains about
+_TOO_DEEP = b"(an element that is nested too deeply)"
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
@@ -229,13 +231,20 @@ def _read_array(name: str, stream: io.BufferedReader) -> Iterator[Chunk]:
     try:
         # ijson's faster backends turn half a surrogate pair into a question mark.
         for number, found in enumerate(_exact_json.items(stream, "item", use_float=True), 1):
-            waiting.append(to_json(found))
+            try:
+                waiting.append(to_json(found))
+            except RecursionError:
+                if waiting:
+                    yield Chunk(number - len(waiting), waiting)
+                yield Chunk(number, [_TOO_DEEP], malformed="nested too deeply")
+                waiting, size = [], 0
+                continue
             size += len(waiting[-1])
             if size >= _BLOCK_BYTES:
                 yield Chunk(number + 1 - len(waiting), waiting)
                 waiting, size = [], 0
     except ijson.JSONError as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:_SHOWN]
         broken = SourceError(f"{name}, after element {number}: broken JSON ({reason})")
     except (EOFError, OSError, zlib.error) as error:
         broken = SourceError(f"{name}: {_reason(error)} after element {number}")

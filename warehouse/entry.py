@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from warehouse.errors import UsageError, WarehouseError
+from warehouse.visible import visible
+
+_LINE_END = "\n"  # an error may have several lines, one a file
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
@@ -25,7 +28,7 @@ def run_command(command: Callable[[], None]) -> NoReturn:
 
 
 def _say(error: WarehouseError) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {visible(str(error), kept=_LINE_END)}", file=sys.stderr)
     return error.exit_code
 
 

@@ -5,6 +5,16 @@ import sys
 import structlog
 
 from warehouse.settings import Settings
+from warehouse.visible import visible
+
+
+def _make_visible(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Texts from outside clear no terminal and make no lines of their own."""
+    return {
+        name: visible(value) if isinstance(value, str) else value for name, value in event.items()
+    }
 
 
 def configure_logging(settings: Settings) -> None:
@@ -18,6 +28,7 @@ def configure_logging(settings: Settings) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _make_visible,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),

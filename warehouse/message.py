@@ -1,9 +1,11 @@
 """A message between producer and consumer, in our own terms, and the names both agree on."""
 
 import json
+import secrets
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 EXCHANGE = "events"  # topic exchange, durable; routing key = feed
 DEAD_LETTERS = "events.dead"  # exchange and queue of messages that cannot be handled
@@ -22,9 +24,23 @@ IMPORTED_AT = "imported-at"  # microseconds since 1970; orders the files of all 
 ROWS = "rows"  # how many rows the message holds
 EVENT_ID = "event-id"  # the id of the message's one row, where its bytes do not give it again
 REPLAY = "replay"  # published again from what was set aside: it is no part of its import any more
+DELIVERY_COUNT = "x-delivery-count"  # the broker's: how often the message came before
 MALFORMED = "malformed"  # why the one row of the message is none: the producer has cut it
 
+RECEIPTS = "receipts."  # what the names of queues begin with that take receipts
+
 _LAST_LINE = 2**62  # with the lines of a message still a bigint
+_MOST = 2**53  # messages or rows of a file; a sum of many such numbers is still a bigint
+_MOST_REDELIVERIES = 2**31
+
+
+def new_receipts_queue() -> str:
+    """A name that nobody can guess, for who knows it can answer in the consumer's place."""
+    return RECEIPTS + secrets.token_hex(16)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def queue_of(feed: str) -> str:
@@ -58,27 +74,43 @@ class Delivery:
     message_id: str | None = None
     reply_to: str | None = None
     correlation_id: str | None = None
+    problem: str | None = None  # why its properties cannot be read
+
+    def number(self, header: str) -> int | None:
+        """The whole number in a header; None: there is none. To Python, True would be one too."""
+        value = self.headers.get(header)
+        return value if _is_whole(value) else None
 
     @property
     def first_line(self) -> int:
         """The line of its source on which its rows begin; if it does not say, its own."""
-        default = 2 if self.content_type == CSV else 1
-        line = self.headers.get(FIRST_LINE, default)
-        return line if isinstance(line, int) and 0 < line <= _LAST_LINE else default
+        line = self.number(FIRST_LINE)
+        if line is not None and 0 < line <= _LAST_LINE:
+            return line
+        return 2 if self.content_type == CSV else 1
 
     @property
     def redeliveries(self) -> int:
         """How often it came before and was not acknowledged, as a quorum queue counts."""
-        count = self.headers.get("x-delivery-count", 0)
-        return count if isinstance(count, int) else 0
+        return min(max(self.number(DELIVERY_COUNT) or 0, 0), _MOST_REDELIVERIES)
+
+    @property
+    def answers_to(self) -> str | None:
+        """The queue where its sender waits for a receipt. Other queues get none: anybody could
+        have us write into any queue."""
+        if self.reply_to is None or not self.reply_to.startswith(RECEIPTS):
+            return None
+        return self.reply_to if self.message_id else None
 
 
 class Manifest(BaseModel):
     """What a producer says it has published of a file, when it has published it all."""
 
-    n_messages: int = Field(ge=0)
-    n_rows: int = Field(ge=0)
-    last_line: int = Field(ge=0)
+    model_config = ConfigDict(strict=True)
+
+    n_messages: int = Field(ge=0, le=_MOST)
+    n_rows: int = Field(ge=0, le=_MOST)
+    last_line: int = Field(ge=0, le=_LAST_LINE)
     error: str | None = None  # why it is not the whole file
     fingerprint: str | None = None  # of the file: as long as it is the same, so is the content
 
@@ -101,9 +133,15 @@ class Receipt:
         )
 
 
-def receipt_from(body: bytes) -> Receipt:
-    """The receipt that a consumer's answer holds."""
-    return Receipt(**json.loads(body))
+def receipt_from(body: bytes) -> Receipt | None:
+    """The receipt that a consumer's answer holds; None: it is none."""
+    try:
+        counts = json.loads(body)
+        if all(_is_whole(count) and count >= 0 for count in counts.values()):
+            return Receipt(**counts)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    return None
 
 
 def lines_in(message: Message | Delivery) -> int:

@@ -94,7 +94,9 @@ class Outbox:
             case Returned(_, feed):
                 raise Unroutable(f"RabbitMQ has no queue for {feed!r}; run make setup")
             case Delivery(body=body, correlation_id=message_id) if message_id is not None:
-                self._answer(message_id, receipt_from(body))
+                receipt = receipt_from(body)
+                if receipt is not None:
+                    self._answer(message_id, receipt)
 
     def _answer(self, message_id: str, receipt: Receipt) -> None:
         message = self._outstanding.pop(message_id, None)

@@ -19,6 +19,7 @@ from etls.aggregates.sources import Sources, open_sources
 from etls.aggregates.target import Target
 from warehouse.entry import Parser, run_command
 from warehouse.errors import SourceError, UsageError, WarehouseError
+from warehouse.visible import visible
 
 _SHOWN = 10  # bad rows
 _MEMORY = re.compile(r"\d+(?:\.\d+)? ?[KMGT]i?B", re.IGNORECASE)
@@ -109,7 +110,7 @@ def _tell_of(engine: Engine, sources: Sources, arguments: argparse.Namespace) ->
             found = _written(found, arguments.rejects)
         for number, row in enumerate(found, 1):
             if number <= _SHOWN:
-                print(f"  {row}")
+                print(f"  {visible(str(row))}")
             elif not arguments.rejects:
                 print(f"  and {engine.n_bad - _SHOWN:,} more; --rejects FILE writes them all")
                 break

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from etls.answers.catalogue import Answer, Rows
+from warehouse.visible import visible
 
 _MOST_ROWS = 10
 _NOTHING = "No interactions have been imported yet: make web_import"
@@ -14,7 +15,7 @@ def page(answers: Iterable[tuple[Answer, Rows]]) -> str:
     parts = ["# Web interactions: what the business asks"]
     for number, (answer, rows) in enumerate(answers, 1):
         said = answer.said(rows) if any(any(row[1:]) for row in rows) else _NOTHING
-        parts.append(f"## {number}. {answer.question}\n\n{said}")
+        parts.append(f"## {number}. {answer.question}\n\n{visible(said)}")
         parts.append(_table(answer.columns, rows[:_MOST_ROWS]))
         if len(rows) > _MOST_ROWS:
             parts.append(f"… and {len(rows) - _MOST_ROWS} more in `{answer.etl.target}`")
@@ -30,4 +31,4 @@ def _table(columns: tuple[str, ...], rows: Rows) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.1%}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")
+    return f"{value:,}" if isinstance(value, int) else visible(str(value)).replace("|", "\\|")

@@ -8,6 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from feeds.core.types import COLUMN_TYPES, column_type
+
+
+class UnsupportedType(TypeError):
+    """A feed declares a column of a type that its raw table cannot have."""
+
+
+def _described(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -32,6 +42,9 @@ class Feed:
     The model is the contract: its fields, in order, are the columns of the raw table; a field's
     alias (or else its name) is the column's name in the file and the key in JSON. A field without
     a default may not be empty.
+
+    Raises:
+        UnsupportedType: a column's type is none that a raw table can have.
     """
 
     name: str  # also the routing key, and the raw table
@@ -45,6 +58,14 @@ class Feed:
     def __post_init__(self) -> None:
         if not self.table:
             object.__setattr__(self, "table", f"raw.{self.name}")
+        for column, field in self.model.model_fields.items():
+            if column_type(field.annotation) is None:
+                kinds = ", ".join(kind.__name__ for kind in COLUMN_TYPES)
+                raise UnsupportedType(
+                    f"feed {self.name}, column {column}: {_described(field.annotation)} is no type"
+                    f" that a raw table can have; the types are {kinds}, as feeds/core/types.py"
+                    " narrows them"
+                )
 
     @cached_property
     def time_column(self) -> str | None:

@@ -13,9 +13,10 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from feeds.core.declaration import Feed
 from feeds.core.records import MalformedRecord, Record, parse_fields
-from feeds.core.types import parse_instant
+from feeds.core.types import LONG_NUMBER, parse_instant
 
 VERSION_OCTET, VARIANT_OCTET = 0x80, 0x80  # in octets 6 and 8 of a UUID: version 8, RFC variant
+DEFECT = "defect"  # the code of a reject that is ours to mend
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -44,7 +45,7 @@ class Rejected:
     """An event that does not keep the contract, and why."""
 
     row: Row
-    code: str  # pydantic's error type, or one of ours: malformed, field_count, database
+    code: str  # pydantic's error type, or one of ours: malformed, database, defect
     column: str | None  # the file's name for it
     reason: str
 
@@ -57,6 +58,9 @@ def validate(feed: Feed, row: Row) -> Accepted | Rejected:
         event = feed.model.model_validate(row.fields)
     except ValidationError as error:
         return _explain(row, error)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # A validator with a defect costs the rows that meet it, not their message.
+        return Rejected(row, DEFECT, None, f"the model failed: {type(error).__name__}")
     return Accepted(row, feed.values_of(event))
 
 
@@ -85,6 +89,8 @@ def read_json(feed: Feed, line: int, payload: bytes, event_id: UUID | None = Non
         malformed = f"not JSON: {error.msg} (character {error.pos + 1})"
     except UnicodeDecodeError as error:
         malformed = f"not UTF-8 at byte {error.start + 1} of the row"
+    except ValueError:
+        malformed = f"not JSON that can be read: {LONG_NUMBER}"
     except RecursionError:
         malformed = "not JSON that can be read: nested too deeply"
     return Row(line, payload, event_id or identify(feed, line, payload, {}), {}, malformed)

@@ -1,11 +1,13 @@
 """The types that feeds' models are written with: strict about text, exact about time."""
 
 import json
+import math
 import re
-from collections.abc import Iterator
+import sys
 from datetime import date, datetime, timezone
 from functools import lru_cache
-from typing import Annotated, Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,6 +17,8 @@ _INSTANT = re.compile(
 )
 _NO_INSTANT = "not a date and time such as 2020-12-06 22:03:16.759617"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# Python reads no longer ones, since that takes time that grows with their square.
+LONG_NUMBER = f"a number of more than {sys.get_int_max_str_digits():,} digits"
 _INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 
@@ -85,8 +89,7 @@ def _parse_json_object(value: object) -> dict[str, Any]:
         found = value if isinstance(value, dict) else _load_json(str(value))
         if not isinstance(found, dict):
             raise ValueError("not a JSON object")
-        for text in _texts_in(found):
-            _storable(text)
+        _check_storable(found)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return found
@@ -99,18 +102,23 @@ def _load_json(text: str) -> Any:
         return json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
+    except ValueError as error:
+        raise ValueError(LONG_NUMBER if "digits" in str(error) else str(error)) from None
 
 
-def _texts_in(value: Any) -> Iterator[str]:
+def _check_storable(value: Any) -> None:
+    """Raise ValueError for what a JSON value holds and PostgreSQL's jsonb cannot."""
     if isinstance(value, str):
-        yield value
+        _storable(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number that is none, or too large")
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield key
-            yield from _texts_in(item)
+            _storable(key)
+            _check_storable(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts_in(item)
+            _check_storable(item)
 
 
 def _reject_constant(name: str) -> None:
@@ -123,3 +131,30 @@ Instant = Annotated[datetime, BeforeValidator(parse_instant)]
 CalendarDate = Annotated[date, BeforeValidator(_parse_date)]
 Integer = Annotated[int, BeforeValidator(_parse_integer), Field(ge=-(2**63), le=2**63 - 1)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_parse_json_object)]
+
+# What a column of a raw table can be: the type of its values in a model, and PostgreSQL's.
+COLUMN_TYPES: dict[type, str] = {
+    str: "text",
+    int: "bigint",
+    date: "date",
+    datetime: "timestamp with time zone",
+    dict: "jsonb",
+}
+
+
+def column_type(annotation: Any) -> type | None:
+    """Which of these the values of a field are; None: none of them, so no raw table can have it.
+
+    Of the annotation, what only narrows the values counts for nothing: NULL, constraints, and
+    which texts are allowed.
+    """
+    if get_origin(annotation) is Annotated:
+        return column_type(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [part for part in get_args(annotation) if part is not NoneType]
+        return column_type(kinds[0]) if len(kinds) == 1 else None
+    if get_origin(annotation) is Literal:
+        are_texts = all(isinstance(value, str) for value in get_args(annotation))
+        return str if are_texts else None
+    kind = get_origin(annotation) or annotation
+    return kind if kind in COLUMN_TYPES else None

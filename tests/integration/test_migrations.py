@@ -6,10 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -17,6 +14,7 @@ from yoyo import read_migrations
 
 from feeds import FEEDS
 from feeds.core.declaration import Feed
+from feeds.core.types import COLUMN_TYPES, column_type
 from tests.integration.conftest import Database, run
 from warehouse.migrate import migrate
 from warehouse.postgres import Cursor, connect
@@ -97,15 +95,6 @@ def guarded(cursor: Cursor) -> list[object]:
     return found
 
 
-COLUMN_TYPES = {
-    str: "text",
-    int: "bigint",
-    date: "date",
-    datetime: "timestamp with time zone",
-    dict[str, Any]: "jsonb",
-}
-
-
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: str(feed.name))
 def test_a_table_has_the_columns_its_feed_declares(session_database: Database, feed: Feed) -> None:
     schema, table = feed.table.split(".")
@@ -116,7 +105,7 @@ def test_a_table_has_the_columns_its_feed_declares(session_database: Database, f
         table,
     )
     declared = {
-        (name, COLUMN_TYPES[_python_type(field.annotation)], not field.is_required())
+        (name, COLUMN_TYPES[column_type(field.annotation) or str], not field.is_required())
         for name, field in feed.model.model_fields.items()
     }
     ours = BOOKKEEPING | PARTITIONED
@@ -124,15 +113,6 @@ def test_a_table_has_the_columns_its_feed_declares(session_database: Database, f
     names = {name for name, _, _ in found}
     assert BOOKKEEPING <= names or not feed.queued
     assert PARTITIONED <= names or not feed.time_column
-
-
-def _python_type(annotation: Any) -> Any:
-    """What a field's values are, without None, Annotated and Literal around it."""
-    if get_origin(annotation) is Literal:
-        return str
-    if get_origin(annotation) in (Union, UnionType):
-        return _python_type(next(a for a in get_args(annotation) if a is not NoneType))
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def test_without_a_schema_the_etls_say_what_to_do(fresh_url: str) -> None:

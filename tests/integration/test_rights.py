@@ -15,7 +15,8 @@ from tests.integration.conftest import Database, run
 ROLES = ["warehouse_ingest", "warehouse_etl", "warehouse_read"]
 DAY = "2020-12-06"
 EVENT = (
-    "INSERT INTO raw.user_events (event_id, id, event_type, plan_name, received_at, imported_at, line)"
+    "INSERT INTO raw.user_events"
+    " (event_id, id, event_type, plan_name, received_at, imported_at, line)"
     f" VALUES (gen_random_uuid(), 'zeus', 'User Created', 'Free', '{DAY} 10:00+00', now(), 1)"
 )
 DEFINER_FUNCTIONS = "FROM pg_proc WHERE prosecdef AND pronamespace::regnamespace::text !~ '^pg_'"
@@ -84,7 +85,8 @@ def test_a_trap_for_the_owner_does_not_close(
         "CREATE FUNCTION pg_temp.trap(text) RETURNS boolean LANGUAGE plpgsql AS"
         " $$ BEGIN CREATE TABLE public.caught AS SELECT current_user; RETURN true; END $$",
         "CREATE DOMAIN pg_temp.plan AS text CHECK (pg_temp.trap(VALUE))",
-        "CREATE TEMPORARY TABLE user_events (LIKE raw.user_events) PARTITION BY RANGE (received_at)",
+        "CREATE TEMPORARY TABLE user_events (LIKE raw.user_events)"
+        " PARTITION BY RANGE (received_at)",
         "ALTER TABLE user_events ALTER plan_name TYPE pg_temp.plan",
         "GRANT ALL ON user_events TO PUBLIC",
         f"SELECT raw.add_day('pg_temp.user_events', '{DAY}')",

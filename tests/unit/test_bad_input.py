@@ -323,3 +323,23 @@ def test_every_input_has_its_fate(case: Case, per_event: bool, tmp_path: Path) -
 def test_the_table_is_long_enough() -> None:
     assert len(ALL) >= 60
     assert len({case.name for case in ALL}) == len(ALL)
+
+
+def test_an_element_that_is_nested_too_deeply_costs_itself(tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text('[{"id": "a"}, {"id": %s}, {"id": "c"}]' % ("[" * 5000 + "]" * 5000))
+    with open_source(str(path), USER_EVENTS) as source:
+        chunks = list(source.chunks)
+    assert [(chunk.first_line, chunk.malformed) for chunk in chunks] == [
+        (1, None),
+        (2, "nested too deeply"),
+        (3, None),
+    ]
+
+
+def test_a_parsers_complaint_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text('[{"id": "a"}, {"id": %s}]' % ("1" * 5000))
+    with open_source(str(path), USER_EVENTS) as source, pytest.raises(SourceError) as error:
+        list(source.chunks)
+    assert "after element 1: broken JSON" in str(error.value) and len(str(error.value)) < 500

@@ -27,8 +27,17 @@ from pika.exceptions import (
 )
 
 from warehouse.link_events import Blocked, Confirmed, Event, Lost, Opened, Refused, Returned
-from warehouse.message import DEAD_LETTERS, EXCHANGE, Delivery, Message, Receipt, queue_of
+from warehouse.message import (
+    DEAD_LETTERS,
+    DELIVERY_COUNT,
+    EXCHANGE,
+    Delivery,
+    Message,
+    Receipt,
+    queue_of,
+)
 from warehouse.rabbitmq.parameters import connection_parameters
+from warehouse.rabbitmq.properties import Properties
 from warehouse.rabbitmq.topology import declare
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0  # seconds between attempts to connect
@@ -230,19 +239,23 @@ class Link:
             self._connection.close()
 
     def _on_delivery(
-        self, feed: str, _channel: Channel, method: Any, properties: Any, body: bytes
+        self, feed: str, _channel: Channel, method: Any, properties: Properties, body: bytes
     ) -> None:
+        headers = properties.headers or {}
+        if not method.redelivered:  # then the count is its publisher's invention
+            headers.pop(DELIVERY_COUNT, None)
         self._events.put(
             Delivery(
                 channel=self._generation,
                 tag=method.delivery_tag,
                 content_type=properties.content_type,
                 body=body,
-                headers=properties.headers or {},
+                headers=headers,
                 feed=feed,
                 message_id=properties.message_id,
                 reply_to=properties.reply_to,
                 correlation_id=properties.correlation_id,
+                problem=properties.problem,
             )
         )
 
@@ -284,7 +297,7 @@ class Link:
         if channel is None or not current:
             return
         for delivery, receipt in current:
-            if delivery.reply_to and delivery.message_id:
+            if delivery.answers_to is not None:
                 self._send_receipt(channel, delivery, receipt)
         channel.basic_ack(max(delivery.tag for delivery, _ in current), multiple=True)
 
@@ -294,7 +307,7 @@ class Link:
         self._unconfirmed.add("")
         channel.basic_publish(
             "",
-            delivery.reply_to,
+            delivery.answers_to,
             json.dumps(asdict(receipt)).encode(),
             pika.BasicProperties(
                 content_type="application/json",

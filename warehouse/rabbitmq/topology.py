@@ -14,7 +14,16 @@ EVENT_QUEUE = {
     "x-overflow": "reject-publish",
     "x-delivery-limit": DELIVERY_LIMIT,
 }
-DEAD_LETTER_QUEUE = {"x-queue-type": "quorum"}
+DEAD_LETTER_QUEUE = {
+    "x-queue-type": "quorum",
+    # A consumer empties this queue. While none does, it takes so much and then refuses: what is
+    # refused waits in the queue that it comes from. Without "reject-publish" the oldest would go.
+    "x-max-length": 100_000,
+    "x-max-length-bytes": 2**30,
+    "x-overflow": "reject-publish",
+    # There is no second dead-letter queue: what RabbitMQ 4 gives up here is gone. 3.10 takes no -1.
+    "x-delivery-limit": 1_000_000,
+}
 
 
 def declare(channel: Any, feeds: tuple[str, ...]) -> None:
