@@ -9,7 +9,7 @@ SOURCE ?=
 IMPORT_DATE ?=
 FROM ?=
 TO ?=
-ROUNDS ?= 15
+ROUNDS ?= 16
 LONGEST ?= 60
 SEED ?=
 REASON ?=
@@ -18,6 +18,7 @@ DRY_RUN ?=
 ALL_STALE ?=
 FULL ?=
 BEFORE ?=
+YES ?=
 INSTANCE ?= main
 KEEP_DATA ?=
 N ?= 1
@@ -69,11 +70,13 @@ consumers: ready ## let N=4 consumers share the load; N=1 is what setup starts
 
 .PHONY: import
 import: ready ## load organizations and publish user events; or FEED=name SOURCE='file …' (- is stdin)
-ifeq ($(SOURCE),)
+ifneq ($(SOURCE),)
+	@$(RUN_WITH_FILES) python -m producer --feed $(FEED) $(SOURCE)
+else ifneq ($(filter command environment,$(origin FEED)),)
+	@echo "error: SOURCE is missing: type make import FEED=$(FEED) SOURCE='file …'; data/ has samples" >&2; exit 2
+else
 	@$(RUN) python -m etls load organizations data/organizations.csv
 	@$(RUN) python -m producer --feed user_events data/user_events.csv
-else
-	@$(RUN_WITH_FILES) python -m producer --feed $(FEED) $(SOURCE)
 endif
 	@$(RUN) python -m ops audit --quiet
 
@@ -119,8 +122,8 @@ stale: ready ## the dates of each ETL that have events its last run has not seen
 	@$(RUN) python -m etls status
 
 .PHONY: prune
-prune: ready ## drop raw days that every ETL has processed; BEFORE=2020-12-06
-	@$(RUN) python -m etls prune --before '$(BEFORE)'
+prune: ready ## drop raw days that every ETL has processed; BEFORE=2020-12-06 DRY_RUN=1; YES=1 does not ask
+	@$(RUN) python -m etls prune --before '$(BEFORE)' $(if $(DRY_RUN),--dry-run) $(if $(YES),--yes)
 
 .PHONY: audit
 audit: ready ## what became of every row ever published; exit 1 if it does not add up
@@ -172,7 +175,7 @@ format: $(VENV) ## black and isort, writing
 	@.venv/bin/black --quiet . && .venv/bin/isort --quiet .
 
 .PHONY: chaos
-chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=15 SEED=n
+chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=16 SEED=n
 	@stack/test.sh python -m chaos --rounds $(ROUNDS) --longest $(LONGEST) $(if $(SEED),--seed $(SEED))
 
 .PHONY: e2e

@@ -1,4 +1,4 @@
-"""Messages as nobody should send them: properties, headers and bodies of every kind, whole and broken.
+"""Messages as nobody should send them: properties, headers and bodies, whole and broken.
 
 Each has a mark in its body, ``hostile-<number>.``, by which its fate can be found.
 """

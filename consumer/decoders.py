@@ -95,8 +95,8 @@ def _cut_row(feed: Feed, delivery: Delivery) -> Row:
     """The row of which the producer sends only the beginning, with the reason."""
     line, start = delivery.first_line, delivery.body
     if delivery.content_type == CSV:
-        head, line_end, rest = start.partition(b"\n")
-        start = rest if line_end else head
+        rest = start.partition(b"\n")[2]
+        start = rest if rest.strip() else start
     reason = str(delivery.headers[MALFORMED]) or "malformed, says its publisher"
     return Row(line, start, identify(feed, line, start, {}), {}, reason)
 

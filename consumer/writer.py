@@ -262,7 +262,7 @@ def _bytes_of(ids: Iterable[str]) -> set[bytes]:
 
 
 def _store_rejects(cursor: Cursor, rejects: Sequence[tuple[Parcel, Rejected]]) -> Counter[int]:
-    """How many rejects of each parcel are new."""
+    """How many rejects each parcel has; those that were rejected before count once more."""
     if not rejects:
         return Counter()
     blocks = [
@@ -274,12 +274,7 @@ def _store_rejects(cursor: Cursor, rejects: Sequence[tuple[Parcel, Rejected]]) -
     except InvalidRow as error:
         raise WarehouseError(f"{_REJECTED} cannot hold a rejected row: {error}") from None
     cursor.execute(query("raw/record_rejects"))
-    ids = _bytes_of(found for found, in cursor)
-    counts: Counter[int] = Counter()
-    for (parcel, _), block in zip(rejects, blocks):
-        counts[id(parcel)] += len(ids.intersection(block.ids))
-        ids.difference_update(block.ids)
-    return counts
+    return Counter(id(parcel) for parcel, _ in rejects)
 
 
 def _reject(parcel: Parcel, rejected: Rejected) -> tuple[object, ...]:

@@ -16,12 +16,14 @@ from etls.ledger import standings
 from etls.runner import run_etl, stale_dates
 from warehouse.entry import Parser, run_command
 from warehouse.environment import database_url
-from warehouse.errors import UsageError
+from warehouse.errors import UsageError, WarehouseError
 from warehouse.output import written_for_people
 from warehouse.postgres import ETL, Connection, connect
 from warehouse.visible import visible
 
 _REJECTS_SHOWN = 10
+_PRUNE_EXAMPLE = "make prune BEFORE=2020-12-06 (or --before 2020-12-06)"
+_THROUGH_EXAMPLE = "IMPORT_DATE=2020-12-05 make user_activity (or --through 2020-12-05)"
 
 
 def main() -> None:
@@ -68,7 +70,9 @@ def _parser() -> ArgumentParser:
     answers.set_defaults(command=_answers)
 
     retention = commands.add_parser("prune", help="drop raw days that every ETL has processed")
-    retention.add_argument("--before", required=True, metavar="DATE", help="this date is kept")
+    retention.add_argument("--before", default="", metavar="DATE", help="this date is kept")
+    retention.add_argument("--dry-run", action="store_true", help="only say what would be dropped")
+    retention.add_argument("--yes", action="store_true", help="do not ask")
     retention.set_defaults(command=_prune)
 
     load = commands.add_parser("load", help="load a reference file by COPY")
@@ -110,7 +114,7 @@ def _aggregate(arguments: Namespace) -> None:
     from etls.aggregates.streamed import refresh
 
     chosen = [aggregate_named(name) for name in arguments.aggregates]
-    through = parse_date(arguments.through) if arguments.through else None
+    through = parse_date(arguments.through, _THROUGH_EXAMPLE) if arguments.through else None
     with _database() as connection:
         for aggregate in chosen:
             done = refresh(connection, aggregate, through)
@@ -156,15 +160,34 @@ def _status(arguments: Namespace) -> None:
 
 
 def _prune(arguments: Namespace) -> None:
-    from etls.prune import prune
+    from etls.prune import droppable, prune
 
-    before = parse_date(arguments.before)
+    if not arguments.before:
+        raise UsageError(f"BEFORE is missing: type {_PRUNE_EXAMPLE}")
+    before = parse_date(arguments.before, _PRUNE_EXAMPLE)
     with _database() as connection:
-        dropped = prune(connection, before)
-    for feed, rows in dropped.items():
-        print(f"{feed}: {rows:,} rows before {before} dropped")
-    if not dropped:
-        print(f"no day before {before} is there")
+        found = droppable(connection, before)
+        if not found:
+            print(f"no day before {before} is there")
+            return
+        for part in found:
+            print(f"{part} before {before}")
+        if arguments.dry_run:
+            print("nothing was dropped: this was a dry run")
+            return
+        if not arguments.yes:
+            _ask_to_drop()
+        for feed, rows in prune(connection, before).items():
+            print(f"{feed}: {rows:,} rows before {before} dropped")
+
+
+def _ask_to_drop() -> None:
+    """Raise unless a person wants it."""
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was dropped, since nobody can be asked: type YES=1 (or --yes)")
+    print("Drop these rows? They are not kept anywhere else. [y/N] ", end="", flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise WarehouseError("nothing was dropped")
 
 
 def _load(arguments: Namespace) -> None:

@@ -19,7 +19,7 @@ def chosen_dates(day: str | None, first: str | None, last: str | None) -> list[d
         if not (first and last):
             missing = "TO" if first else "FROM"
             raise UsageError(f"{missing} is missing: type {_RANGE_EXAMPLE}")
-        start, end = parse_date(first), parse_date(last)
+        start, end = parse_date(first, _RANGE_EXAMPLE), parse_date(last, _RANGE_EXAMPLE)
         if start > end:
             raise UsageError(f"FROM {start} lies after TO {end}: type {_RANGE_EXAMPLE}")
         return [start + timedelta(days=n) for n in range((end - start).days + 1)]
@@ -28,8 +28,8 @@ def chosen_dates(day: str | None, first: str | None, last: str | None) -> list[d
     return [parse_date(day)]
 
 
-def parse_date(text: str) -> date:
-    """A date as people write it here.
+def parse_date(text: str, example: str = _EXAMPLE) -> date:
+    """A date as people write it here; ``example`` is what to type instead of a bad one.
 
     Raises:
         UsageError: it is none.
@@ -39,4 +39,4 @@ def parse_date(text: str) -> date:
             raise ValueError("not of the form YYYY-MM-DD")
         return date.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} is not a date ({error}): type {_EXAMPLE}") from None
+        raise UsageError(f"{text!r} is not a date ({error}): type {example}") from None

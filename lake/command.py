@@ -20,7 +20,6 @@ from lake.files import DailyFile, daily_files
 from producer.publish import Published, publish
 from warehouse.entry import Parser, run_command
 from warehouse.environment import database_url
-from warehouse.errors import WarehouseError
 from warehouse.postgres import ETL, Connection, connect, translated_errors
 from warehouse.queries import query
 from warehouse.visible import visible
@@ -30,6 +29,7 @@ ETLS = (etl_named("article_performance"), etl_named("user_performance"))
 Draw = Callable[[list[Any], Path], list[Path]]
 _DEFAULT_LAKE = "data/lake/"
 _REPORTS = "reports"
+_RANGE_EXAMPLE = "make articles FROM=2019-02-01 TO=2019-02-28 (or --from … --to …)"
 _MOST_SHOWN = 31  # dates of the summary
 
 
@@ -47,8 +47,8 @@ def _run() -> None:
         with connect(database_url(), "article-lake", ETL) as connection:
             _draw(connection, draw, arguments.reports)
         return
-    first = parse_date(arguments.first) if arguments.first else None
-    last = parse_date(arguments.last) if arguments.last else None
+    first = parse_date(arguments.first, _RANGE_EXAMPLE) if arguments.first else None
+    last = parse_date(arguments.last, _RANGE_EXAMPLE) if arguments.last else None
     files = daily_files(arguments.source, first, last)
     with connect(database_url(), "article-lake", ETL) as connection:
         new = files if arguments.again else unfinished(connection, files)
@@ -112,7 +112,7 @@ def _publish(files: Sequence[DailyFile]) -> Published | None:
     published = publish(FEED, [file.path for file in files])
     print(f"{FEED.name}: {published}")
     if published.total is not None and published.total.dead_lettered:
-        raise WarehouseError("messages could not be handled: make rejects")
+        published.complain()
     return published
 
 

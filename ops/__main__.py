@@ -54,17 +54,26 @@ def _instant(text: str) -> datetime | None:
 
 
 def _audit(count_rows: bool, quiet: bool) -> None:
-    verdicts = audit(settings(), count_rows)
-    for verdict in verdicts:
+    found = audit(settings(), count_rows)
+    for verdict in found.verdicts:
         if not quiet or verdict.problem:
             print(verdict)
-    wrong = sum(1 for verdict in verdicts if verdict.problem)
+    for feed, state in found.waiting.items():
+        print(f"{feed}: {state.messages:,} messages wait, {state.consumers} consumers read them")
+    wrong = sum(1 for verdict in found.verdicts if verdict.problem)
     if wrong:
-        raise WarehouseError(f"audit: {wrong} of {_imports(verdicts)} not accounted for")
-    rows = sum(verdict.account.published for verdict in verdicts)
-    queued = sum(verdict.queued for verdict in verdicts)
+        raise WarehouseError(f"audit: {wrong} of {_imports(found.verdicts)} not accounted for")
+    if found.stuck:
+        raise WarehouseError(
+            f"audit: no consumer reads what waits for {', '.join(found.stuck)}: type make setup;"
+            " if one has ended, make logs says why"
+        )
+    rows = sum(verdict.account.published for verdict in found.verdicts)
+    queued = sum(verdict.queued for verdict in found.verdicts)
+    under_way = sum(1 for verdict in found.verdicts if verdict.is_under_way)
     waiting = f", {queued:,} of them still queued" if queued else ""
-    print(f"audit: {_imports(verdicts)}, {rows:,} rows published{waiting}: all add up")
+    waiting += f", {under_way} under way" if under_way else ""
+    print(f"audit: {_imports(found.verdicts)}, {rows:,} rows published{waiting}: all add up")
 
 
 def _imports(verdicts: Sequence[Verdict]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from feeds.core.declaration import Feed
 from warehouse.errors import WarehouseError
-from warehouse.message import queue_of
+from warehouse.message import DEAD_LETTERS, queue_of
 from warehouse.migrate import pending
 from warehouse.postgres import INGEST, Cursor, connect
 from warehouse.queries import query
@@ -15,6 +15,7 @@ from warehouse.settings import HANDLER_SECONDS, LONGEST_HOLD, Settings
 from warehouse.visible import visible
 
 _CONSUMER_TIMEOUT = 1800  # seconds; RabbitMQ's default, which a client cannot ask for
+_LONGEST_WAIT = 300.0  # seconds; an import never has more than some seconds' work on its way
 _LONG_ENOUGH = 60_000  # ms; a batch may have to wait for a lock
 
 
@@ -66,11 +67,31 @@ def _examine_broker(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Findi
         "; ".join(f"{name}: {said}" for name, said in differences.items())
         + ". Start a consumer if it is missing; else empty and delete it, then start a consumer",
     )
+    yield from _examine_queues(url, [*(queue_of(feed.name) for feed in feeds), DEAD_LETTERS])
     yield _check(
         inspection.dead_letters_arrive(url),
         "a rejected message reaches its dead-letter queue",
         "enable the feature flag stream_queue (RabbitMQ before 3.12), and look for policies on "
         f"{queue_of('*')}",
+    )
+
+
+def _examine_queues(url: object, queues: Sequence[str]) -> Iterator[Finding]:
+    states = inspection.queue_states(url, queues, with_ages=True)
+    unread = [queue for queue, state in states.items() if not state.consumers]
+    fewest = min(state.consumers for state in states.values())
+    yield _check(
+        not unread,
+        f"each of {len(queues)} queues is read by {fewest} or more consumers",
+        f"no consumer reads {', '.join(unread)}: make setup starts one, make logs says why not",
+    )
+    waiting = sum(state.messages for state in states.values())
+    oldest = max((state.seconds or 0.0 for state in states.values()), default=0.0)
+    queue = max(states, key=lambda name: states[name].seconds or 0.0)
+    yield _check(
+        oldest <= _LONGEST_WAIT,
+        f"{waiting:,} messages wait, the oldest for {oldest:,.0f} s",
+        f"{queue} is not emptied: make logs says why; make consumers N=4 shares the load",
     )
 
 
@@ -92,6 +113,19 @@ def _examine_database(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Fin
                 f"{table} has its unique index on {', '.join(key)}",
                 f"without it events double: CREATE UNIQUE INDEX ON {table} ({', '.join(key)})",
             )
+        cursor.execute(query("ops/owner"))
+        ((owner, is_superuser, is_open),) = cursor.fetchall()
+        yield _check(
+            not is_superuser,
+            f"{owner}, who owns the schemas, is no superuser",
+            "a defect in what runs with its rights would reach the whole server: let"
+            " sql/bootstrap.sql make an owner, and move the data",
+        )
+        yield _check(
+            not is_open,
+            "who has no role of the warehouse cannot connect",
+            f"REVOKE ALL ON DATABASE {cursor.connection.info.dbname} FROM PUBLIC",
+        )
         cursor.execute(query("ops/overlap_guard"))
         ((guards,),) = cursor.fetchall()
         yield _check(

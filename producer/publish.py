@@ -1,14 +1,14 @@
 """Publishing the rows of files, and waiting for what becomes of them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from feeds.core.declaration import Feed
 from producer.encoding import bulk_messages, event_messages, with_manifest
 from producer.progress import ProgressDisplay
 from producer.sources import Source, check_readable, open_source
-from warehouse.errors import SourceError
+from warehouse.errors import SourceError, WarehouseError
 from warehouse.message import Message, Receipt, new_receipts_queue
 from warehouse.outbox import Outbox
 from warehouse.rabbitmq import Link
@@ -34,11 +34,28 @@ class Published:
     total: Receipt | None  # of the consumer; None: nobody has waited for it
     seconds: float
     broken: tuple[SourceError, ...]  # why files were not read to their ends; what came before is in
+    by_source: Mapping[str, Receipt]  # the consumer's word, by file
 
     def complain(self) -> None:
-        """Raise what is to be said of broken files, if there are any: a line each."""
-        if self.broken:
-            raise SourceError("\nerror: ".join(map(str, self.broken)))
+        """Raise what a person has to see to, a line each.
+
+        Raises:
+            SourceError: files could not be read to their ends.
+            WarehouseError: messages could not be handled, or no row of a file was stored.
+        """
+        wrong = [*map(str, self.broken), *self._unstored()]
+        if wrong:
+            raise (SourceError if self.broken else WarehouseError)("\nerror: ".join(wrong))
+
+    def _unstored(self) -> Iterator[str]:
+        for source, found in self.by_source.items():
+            if found.dead_lettered:
+                what = f"{found.dead_lettered:,} messages could not be handled, nor stored"
+            elif found.rejected and not found.stored + found.already_there:
+                what = f"none of its {found.rejected:,} rows was stored"
+            else:
+                continue
+            yield f"{source}: {what}: make rejects says why"
 
     def __str__(self) -> str:
         timing = f"{self.seconds:.1f} s, {self.rows / max(self.seconds, 0.001):,.0f} rows/s"
@@ -51,8 +68,6 @@ class Published:
         )
         if self.total.rejected:
             said += "\n  why they were rejected: make rejects, or the table raw.rejected_events"
-        if self.total.dead_lettered:
-            said += f"\n  {self.total.dead_lettered:,} messages could not be handled: make rejects"
         return said
 
 
@@ -85,7 +100,8 @@ def publish(feed: Feed, paths: Sequence[str], options: Options = Options()) -> P
             outbox.send(message)
         outbox.drain()
         total = outbox.total if options.waits else None
-        return Published(outbox.rows_answered, total, progress.seconds, tuple(broken))
+        of_files = outbox.by_source if options.waits else {}
+        return Published(outbox.rows_answered, total, progress.seconds, tuple(broken), of_files)
 
 
 def _messages(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from warehouse.errors import BrokerUnavailable, Unroutable
 from warehouse.link_events import Blocked, Confirmed, Lost, Opened, Refused, Returned
-from warehouse.message import Delivery, Message, Receipt, receipt_from
+from warehouse.message import SOURCE, Delivery, Message, Receipt, receipt_from
 from warehouse.rabbitmq import Link
 
 
@@ -29,6 +29,7 @@ class Outbox:
     ) -> None:
         """Prepare to send; ``patience`` is how many seconds a broker may be away."""
         self.total = Receipt()
+        self.by_source: dict[str, Receipt] = {}
         self.rows_sent = 0
         self.rows_answered = 0
         self.trouble: str | None = "not connected yet"  # why nothing moves at present
@@ -103,3 +104,5 @@ class Outbox:
         if message is not None:  # else a second answer to a message that went out twice
             self.rows_answered += message.rows
             self.total += receipt
+            source = str(message.headers.get(SOURCE, ""))
+            self.by_source[source] = self.by_source.get(source, Receipt()) + receipt

@@ -47,7 +47,9 @@ BEGIN
     IF to_regclass(partition) IS NOT NULL THEN
         RETURN true;
     END IF;
-    EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS)', partition, feed);
+    EXECUTE format(
+        'CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition, feed
+    );
     EXECUTE format(
         'WITH moved AS (DELETE FROM %s WHERE %s RETURNING *) INSERT INTO %s SELECT * FROM moved',
         other, of_that_day, partition

@@ -1,4 +1,5 @@
 -- For each import, what its producer says it has published, and the sum of its receipts.
+-- idle_seconds: since a message of the import was settled last; NULL: none was.
 -- n_unbalanced: messages whose rows do not add up. is_superseded: a later import of the same file
 -- was completed.
 WITH settled AS (
@@ -12,6 +13,7 @@ WITH settled AS (
         sum(already_there)::bigint AS already_there,
         sum(rejected)::bigint AS rejected,
         coalesce(sum(n_rows) FILTER (WHERE dead > 0), 0)::bigint AS dead,
+        max(settled_at) AS last_settled,
         count(*) FILTER (
             WHERE dead = 0 AND stored + already_there + rejected <> n_rows
         ) AS n_unbalanced
@@ -47,7 +49,8 @@ SELECT
             AND rejected_events.feed = coalesce(imports.feed, settled.feed)
             AND replayed_at IS NOT NULL
     ) AS replayed,
-    coalesce(pruned_rows.n_rows, 0) AS pruned
+    coalesce(pruned_rows.n_rows, 0) AS pruned,
+    extract(epoch FROM clock_timestamp() - last_settled)::double precision AS idle_seconds
 FROM raw.imports
 FULL JOIN settled USING (imported_at, feed)
 LEFT JOIN raw.pruned_rows USING (imported_at, feed)

@@ -69,7 +69,7 @@ def test_the_sample_equals_the_oracle_and_a_second_run_changes_nothing(
     assert tables(database) == expected(*sorted(LAKE.iterdir()))
     before = tables(database), database.rows("SELECT xmin FROM reports.article_performance")
     pictures = [path.read_bytes() for path in sorted((tmp_path / "reports").iterdir())]
-    assert "1,600 already there" in run_lake(LAKE, tmp_path, "--again").stdout
+    assert "14 rejected, 1,586 already there" in run_lake(LAKE, tmp_path, "--again").stdout
     again = run_lake(LAKE, tmp_path)
     assert again.returncode == 0, again.stderr
     assert "2 files, 2 in already" in again.stdout
@@ -203,7 +203,7 @@ def test_a_lake_whose_days_have_been_pruned_is_left_as_it_is(
     assert consumer
     assert run_lake(LAKE, tmp_path).returncode == 0
     before = tables(database)
-    assert run("etls", "prune", "--before", "2019-02-16").returncode == 0
+    assert run("etls", "prune", "--before", "2019-02-16", "--yes").returncode == 0
     done = run_lake(LAKE, tmp_path)
     assert done.returncode == 0, done.stderr
     assert tables(database) == before

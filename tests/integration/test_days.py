@@ -1,6 +1,7 @@
 """Days of raw tables: partitions, late commits, retention, and what runs say and refuse."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -335,9 +336,18 @@ def test_only_processed_days_are_pruned_and_their_results_stay(
     assert "2 dates are not processed, the first is users_dim 1970-01-01" in refused.stderr
     etl("run", *ETLS, "--stale")
     before = database.rows("SELECT * FROM crm.users_dim ORDER BY 1")
-    assert etl("prune", "--before", "2020-12-07") == [
+    for refused in (
+        run("etls", "prune", "--before", "2020-12-07", "--dry-run"),
+        run("etls", "prune", "--before", "2020-12-07"),
+    ):
+        assert "raw.user_events: 2 days, 2 rows, 0.1 MB before 2020-12-07\n" in refused.stdout
+        assert "dropped" in refused.stdout + refused.stderr
+        assert database.count("raw.user_events") == 3, "a preview drops nothing"
+    assert refused.returncode == 2 and "type YES=1" in refused.stderr
+    assert etl("prune", "--before", "2020-12-07", "--yes")[1:] == [
         "raw.user_events: 2 rows before 2020-12-07 dropped"
     ]
+    assert etl("prune", "--before", "2020-12-07", "--yes") == ["no day before 2020-12-07 is there"]
     assert places(database) == [("raw_days.user_events_20201207", 1)]
     gone = run("etls", "run", "users_dim", "--date", DAY, "--full")
     assert gone.returncode == 2 and "have been pruned" in gone.stderr
@@ -358,3 +368,33 @@ def test_an_id_may_come_again_at_another_instant(
     database.rows("UPDATE raw.user_events SET plan_name = received_at::text")
     etl("run", "users_dim", "--date", str(day))
     assert database.count("crm.users_dim") == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["--before", ""], ["--before", "soon"]])
+def test_prune_names_what_is_missing_by_its_own_name(arguments: list[str]) -> None:
+    result = run("etls", "prune", *arguments)
+    assert result.returncode == 2
+    assert "type make prune BEFORE=2020-12-06" in result.stderr
+    assert "IMPORT_DATE" not in result.stderr
+
+
+@pytest.mark.parametrize(("answer", "left"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
+def test_prune_asks_who_sits_at_a_terminal(
+    answer: bytes, left: int, tables: RawTables, database: Database
+) -> None:
+    store(tables, UserEvent(received_at=f"{DAY} 10:00:00"))
+    etl("run", *ETLS, "--stale")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "etls", "prune", "--before", NEXT_DAY],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        os.write(ours, answer)
+        out, err = command.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert b"Drop these rows?" in out
+    assert (command.returncode, database.count("raw.user_events")) == (bool(left), left)
+    assert (b"error: nothing was dropped" in err) == bool(left)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import pytest
 
 from etls.catalogue import ETLS
 from tests.builders import SAMPLES, UserEvent, write_csv
-from tests.integration.conftest import Broker, Consumer, Database, eventually, run
+from tests.integration.conftest import (
+    Broker,
+    Consumer,
+    Database,
+    eventually,
+    run,
+    running_consumer,
+)
 from tests.integration.test_ingestion import EVENT, publish
 from warehouse.message import JSON, queue_of
 
@@ -25,7 +33,7 @@ def test_an_audit_adds_up_by_file(database: Database, consumer: Consumer, tmp_pa
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     first = "2 published = 1 stored + 0 already there + 1 rejected + 0 dead + 0 queued"
-    again = "2 published = 0 stored + 2 already there + 0 rejected + 0 dead + 0 queued"
+    again = "2 published = 0 stored + 1 already there + 1 rejected + 0 dead + 0 queued"
     assert lines[0].endswith(f"user_events {small}: {first}")
     assert "5,081 published = 5,045 stored + 0 already there + 36 rejected" in lines[1]
     assert lines[2].endswith(again)
@@ -59,7 +67,7 @@ def test_what_was_pruned_is_no_loss(database: Database, consumer: Consumer, tmp_
     eventually(lambda: database.count("raw.user_events") == 7)
     for before, gone in (("1970-01-02", 1), ("2020-12-07", 2)):
         assert run("etls", "run", *ETLS, "--stale").returncode == 0
-        assert run("etls", "prune", "--before", before).returncode == 0
+        assert run("etls", "prune", "--before", before, "--yes").returncode == 0
         result = run("ops", "audit", "--rows")
         assert result.returncode == 0, result.stdout
         assert result.stdout.count(f"{gone} of these rows were in days that have been pruned") == 2
@@ -70,7 +78,7 @@ def test_what_was_pruned_is_no_loss(database: Database, consumer: Consumer, tmp_
     assert "the table has 0 rows of this import, not 1" in result.stdout, "a loss is still seen"
 
 
-def test_what_is_still_in_the_queue_is_no_loss(
+def test_what_waits_without_a_consumer_is_no_loss_but_is_said(
     database: Database, broker: Broker, tmp_path: Path
 ) -> None:
     assert database and broker
@@ -82,8 +90,49 @@ def test_what_is_still_in_the_queue_is_no_loss(
     eventually(lambda: broker.depth(queue_of("user_events")) == 2)
     result = run("ops", "audit", PATIENCE_SECONDS="0.1")
     assert "2 published = 0 stored" in result.stdout and "2 queued" in result.stdout
-    assert result.returncode == 0
-    assert "2 of them still queued: all add up" in result.stdout
+    assert "user_events: 2 messages wait, 0 consumers read them" in result.stdout
+    assert result.returncode == 1
+    assert "error: audit: no consumer reads what waits for user_events" in result.stderr
+    examined = run("ops", "doctor")
+    assert "no consumer reads events.activity, " in examined.stdout
+    assert "2 messages wait, the oldest for" in examined.stdout
+    with running_consumer(tmp_path):
+        eventually(lambda: database.count("raw.user_events") == 2)
+        database.rows("DELETE FROM raw.imports WHERE source = 'x.csv'")
+        assert "all add up" in run("ops", "audit").stdout
+
+
+def test_messages_that_wait_for_long_are_a_finding(
+    database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    assert database and broker
+    with running_consumer(tmp_path):
+        pass  # declares the queues
+    long_ago = int(time.time()) - 4000
+    publish(json.dumps(EVENT).encode(), "user_events", JSON, "late", timestamp=long_ago)
+    result = run("ops", "doctor")
+    assert "WRONG 1 messages wait, the oldest for 4,00" in result.stdout
+    assert "events.user_events is not emptied: make logs" in result.stdout
+
+
+def test_an_import_under_way_is_listed_and_one_that_was_broken_off_is_wrong(
+    database: Database, consumer: Consumer
+) -> None:
+    assert consumer
+    receipt = (
+        "INSERT INTO raw.receipts VALUES (to_timestamp(7e8), 'm', 'user_events', 'x.csv', 2, 1,"
+        " 1, 0, 0, 0, 1, now() - %s * INTERVAL '1 second')"
+    )
+    database.rows(receipt, 0)
+    result = run("ops", "audit")
+    assert result.returncode == 0, result.stderr
+    assert "under way: its producer has not come to its end yet" in result.stdout
+    assert "1 rows published, 1 under way: all add up" in result.stdout
+    database.rows("DELETE FROM raw.receipts")
+    database.rows(receipt, 60)
+    result = run("ops", "audit")
+    assert result.returncode == 1
+    assert "the import did not come to its end: run it again" in result.stdout
 
 
 @pytest.fixture(name="rejected")
@@ -170,13 +219,14 @@ def test_the_doctor_names_what_is_wrong_and_the_remedy(database: Database, broke
         database.rows("ALTER TABLE crm.users_dim_valid ENABLE TRIGGER no_overlap")
         broker.empty()
     assert result.returncode == 1
-    assert "error: doctor: 5 of" in result.stderr
+    assert "error: doctor: 6 of" in result.stderr
     for said in (
         "queue events.user_events: PRECONDITION_FAILED",
         "CREATE UNIQUE INDEX ON raw.user_events (event_id, received_at)",
         "statement_timeout, idle_in_transaction_session_timeout: 0",
         "ALTER TABLE crm.users_dim_valid ENABLE TRIGGER no_overlap",
         "raise PREFETCH or lower WINDOW_MESSAGES",
+        "no consumer reads events.activity, events.article_events",
     ):
         assert said in result.stdout
 

@@ -66,6 +66,7 @@ def test_the_audit_shows_sources_and_errors_as_what_they_are() -> None:
         is_superseded=False,
         replayed=0,
         pruned=0,
+        idle_seconds=0.0,
     )
     lines = str(Verdict(account, 0, None)).split("\n")
     assert len(lines) == 2 and all(SHOWN in line for line in lines)

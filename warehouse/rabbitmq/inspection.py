@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pika
@@ -31,22 +32,54 @@ def _connection(url: object) -> Iterator[Any]:
             connection.close()
 
 
-def messages_waiting(url: object, feeds: Sequence[str]) -> dict[str, int]:
-    """How many messages of each feed nobody has taken yet.
+@dataclass(frozen=True)
+class QueueState:
+    """What waits in a queue, and for whom; messages that a consumer has in hand do not wait."""
+
+    messages: int
+    consumers: int
+    seconds: float | None = None  # since the first of them was published; None: nobody says
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether messages wait and nobody takes them."""
+        return self.messages > 0 and self.consumers == 0
+
+
+def queue_states(
+    url: object, queues: Sequence[str], *, with_ages: bool = False
+) -> dict[str, QueueState]:
+    """The state of each of these queues; one that does not exist is empty, without consumers.
+
+    Args:
+        with_ages: look at the first message, which then counts as delivered once more.
 
     Raises:
         BrokerUnavailable: the broker cannot be reached.
     """
     with _connection(url) as connection:
-        return {feed: _depth(connection, queue_of(feed)) for feed in feeds}
+        return {queue: _state(connection, queue, with_ages) for queue in queues}
 
 
-def _depth(connection: Any, queue: str) -> int:
+def _state(connection: Any, queue: str, with_age: bool) -> QueueState:
     channel = connection.channel()
     try:
-        return int(channel.queue_declare(queue, passive=True).method.message_count)
+        found = channel.queue_declare(queue, passive=True).method
     except ChannelClosedByBroker:
-        return 0  # there is no such queue
+        return QueueState(0, 0)
+    seconds = _age_of_first(channel, queue) if with_age and found.message_count else None
+    channel.close()
+    return QueueState(found.message_count, found.consumer_count, seconds)
+
+
+def _age_of_first(channel: Any, queue: str) -> float | None:
+    method, properties, _ = channel.basic_get(queue)
+    if method is None:
+        return None  # a consumer was faster
+    channel.basic_nack(method.delivery_tag, requeue=True)
+    if properties.timestamp is None:
+        return None
+    return max(0.0, time.time() - float(properties.timestamp))
 
 
 def version(url: object) -> tuple[int, ...]:
