@@ -12,6 +12,7 @@ TO ?=
 ROUNDS ?= 16
 LONGEST ?= 60
 SEED ?=
+FAULT ?=
 REASON ?=
 SINCE ?=
 DRY_RUN ?=
@@ -175,8 +176,9 @@ format: $(VENV) ## black and isort, writing
 	@.venv/bin/black --quiet . && .venv/bin/isort --quiet .
 
 .PHONY: chaos
-chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=16 SEED=n
-	@stack/test.sh python -m chaos --rounds $(ROUNDS) --longest $(LONGEST) $(if $(SEED),--seed $(SEED))
+chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=16 SEED=n FAULT=name
+	@stack/test.sh python -m chaos --rounds $(ROUNDS) --longest $(LONGEST) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(FAULT),--fault '$(FAULT)')
 
 .PHONY: e2e
 e2e: $(TOOLS_READY) ## the whole system on services of its own, compared row by row; leaves nothing behind

@@ -27,6 +27,7 @@ from warehouse.rabbitmq import Link
 
 _CONSUMERS = 3
 _TWICE, _ANY_ORDER = "every message twice", "messages in any order"
+_KINDS: list[Fault | str] = [*FAULTS, _TWICE, _ANY_ORDER]
 _PATIENCE = 240.0  # seconds that a round may take
 
 
@@ -37,22 +38,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--longest", type=float, default=60.0, help="outage, in seconds")
+    kinds = {_name_of(kind): kind for kind in _KINDS}
+    parser.add_argument("--fault", choices=kinds, help="only this one, in every round")
     arguments = parser.parse_args()
     print(f"chaos: seed {arguments.seed}, {arguments.rounds} rounds, {arguments.rows:,} rows each")
     with programs.consumers(1):
         pass  # declares the queues
     started = time.monotonic()
     for number in range(arguments.rounds):
-        _round(number, arguments.seed + number, arguments.rows, arguments.longest)
+        seed = arguments.seed + number  # consecutive seeds go through all kinds
+        kind = kinds[arguments.fault] if arguments.fault else _KINDS[seed % len(_KINDS)]
+        _round(number, seed, kind, arguments.rows, arguments.longest)
     minutes = (time.monotonic() - started) / 60
     print(f"chaos: {arguments.rounds} rounds in {minutes:.1f} min: nothing lost, nothing doubled")
 
 
-def _round(number: int, seed: int, rows: int, longest: float) -> None:
+def _name_of(kind: Fault | str) -> str:
+    return kind if isinstance(kind, str) else kind.__name__.replace("_", " ")
+
+
+def _round(number: int, seed: int, kind: Fault | str, rows: int, longest: float) -> None:
     dice = random.Random(seed)
-    kinds: list[Fault | str] = [*FAULTS, _TWICE, _ANY_ORDER]
-    kind = kinds[seed % len(kinds)]  # consecutive seeds go through all of them
-    name = kind if isinstance(kind, str) else kind.__name__.replace("_", " ")
+    name = _name_of(kind)
     started = time.monotonic()
     programs.start_afresh()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,30 @@ def test_a_broken_environment_stops_the_intake_and_kills_no_event(
     eventually(consumer.ready_file.exists)
     assert database.count("raw.dead_letters") == 0
     assert consumer.process.poll() is None
+
+
+def test_the_pause_of_a_stopped_intake_starts_anew_when_something_was_written(
+    database: Database, consumer: Consumer
+) -> None:
+    def stops_seen() -> list[str]:
+        return [line for line in consumer.log.read_text().splitlines() if "intake stopped" in line]
+
+    for count in (1, 2):
+        database.rows("REVOKE INSERT ON raw.user_events FROM warehouse_ingest")
+        body = json.dumps(EVENT | {"id": f"user-{count}"}).encode()
+        publish(body, "user_events", JSON, f"event-{count}")
+        eventually(partial(_is_longer, stops_seen, count))
+        database.rows("GRANT INSERT ON raw.user_events TO warehouse_ingest")
+        eventually(partial(_is_stored, database, count))
+    assert all("retry_in_seconds=5.0" in line for line in stops_seen()), stops_seen()
+
+
+def _is_longer(lines: Callable[[], list[str]], count: int) -> bool:
+    return len(lines()) >= count
+
+
+def _is_stored(database: Database, count: int) -> bool:
+    return database.count("raw.user_events") == count
 
 
 @pytest.mark.parametrize(("signals", "longest"), [(1, 10.0), (2, 2.0)])
