@@ -46,7 +46,7 @@ ETLS := users_dim user_events_daily article_performance user_performance
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench chaos consumer data e2e etls feeds lake main.py ops orchestrator producer run.py stack tests warehouse
+PACKAGES := bench chaos consumer data docs e2e etls feeds lake main.py ops orchestrator producer run.py stack tests warehouse
 
 .PHONY: help
 help: ## list the commands

@@ -1,0 +1,1 @@
+"""Further reading, and the programs that keep its figures, diagrams and PDF right."""
