@@ -175,6 +175,12 @@ lint_docker: $(TOOLS_READY) ## the same, in a container where there is Docker
 format: $(VENV) ## black and isort, writing
 	@.venv/bin/black --quiet . && .venv/bin/isort --quiet .
 
+.PHONY: docs
+docs: $(VENV) ## draw the diagrams and build docs/deployment.pdf, the proposal for a cloud
+	@stack/install.sh docs
+	@.venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@.venv/bin/python -m docs.build
+
 .PHONY: chaos
 chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=16 SEED=n FAULT=name
 	@stack/test.sh python -m chaos --rounds $(ROUNDS) --longest $(LONGEST) $(if $(SEED),--seed $(SEED)) \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what the local stack needs and this machine lacks: install.sh python|services|java
+# Install what the local stack needs and this machine lacks: install.sh python|services|java|docs
 # As root, or with sudo that asks no password; otherwise say in one line what to install.
 set -eu
 
@@ -16,6 +16,12 @@ find_python() {
 missing_services() {
   ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql
   [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || echo rabbitmq-server
+}
+
+missing_for_docs() {
+  for package in libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-liberation; do
+    dpkg -s "$package" >/dev/null 2>&1 || echo "$package"
+  done
 }
 
 # Packages must not start services of the system's own, nor a database cluster: these would take
@@ -66,5 +72,9 @@ case "${1:-}" in
     [ -z "$missing" ] || install $missing ;;
   java)
     command -v java >/dev/null || install default-jre-headless ;;
+  docs)
+    missing=$(missing_for_docs)
+    # shellcheck disable=SC2086  # one word a package
+    [ -z "$missing" ] || install $missing ;;
   *) sed -n '2,3p' "$0" >&2; exit 2 ;;
 esac
