@@ -38,6 +38,11 @@ from warehouse.message import (
     Manifest,
 )
 
+# Twice what our producer puts into a message. Bad rows by the million would take minutes, in which
+# no other message is stored.
+MOST_ROWS = 200_000
+_TOO_MANY = f"more than {MOST_ROWS:,} lines or elements: publish it in parts"
+
 # A text as a whole, so that no bracket or comma in it counts.
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{},]', re.DOTALL)
 
@@ -68,6 +73,8 @@ def decode(delivery: Delivery, feeds: Mapping[str, Feed], imported_at: datetime)
     feed = feeds.get(delivery.feed)
     if feed is None or not feed.queued:
         raise UndecodableMessage(f"unknown feed {delivery.feed!r}")
+    if delivery.body.count(b"\n") > MOST_ROWS:
+        raise UndecodableMessage(_TOO_MANY)
     if MALFORMED in delivery.headers:
         return Contents(feed, [_cut_row(feed, delivery)])
     content_type, charset = _content_type(delivery.content_type)
@@ -172,6 +179,8 @@ def _elements(body: bytes) -> list[bytes]:
             starts = [match.end()]
         elif token == b"," and depth == 1:
             starts.append(match.end())
+            if len(starts) > MOST_ROWS:
+                raise UndecodableMessage(_TOO_MANY)
         elif depth == 0:
             end = match.start()
             break

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator
 
 from consumer.batch import Parcel, unpack
+from consumer.decoders import MOST_ROWS
 from feeds import FEEDS
 from feeds.core.declaration import EventModel, Feed, UnsupportedType
 from feeds.core.types import LONG_NUMBER, Integer, JsonObject, Text
 from tests.builders import delivery, rejects_in
-from warehouse.message import CLOUDEVENTS, JSON, NDJSON
+from warehouse.message import CLOUDEVENTS, CSV, JSON, NDJSON
 
 LONG = "1" * 5000
 GOOD = '{"id": "%s", "event_type": "User Created", "received_at": "2020-12-06 10:00:00"}'
@@ -182,3 +183,17 @@ def test_what_a_raw_table_can_have_is_accepted(kind: Any) -> None:
 def test_a_single_event_that_cannot_be_read_is_one_dead_letter() -> None:
     parcel = unpack(delivery('{"id": %s}' % LONG, JSON), FEEDS)
     assert parcel.letter is not None and LONG_NUMBER in parcel.letter.error
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("1\n" * (MOST_ROWS + 1), NDJSON),
+        (f"[{'1,' * MOST_ROWS}1]", CLOUDEVENTS),
+        ("\n" * 10**6, CSV),
+    ],
+    ids=["lines", "elements", "csv"],
+)
+def test_a_message_of_too_many_rows_is_one_dead_letter(body: str, content_type: str) -> None:
+    parcel = unpack(delivery(body, content_type), FEEDS)
+    assert parcel.letter is not None and "publish it in parts" in parcel.letter.error
