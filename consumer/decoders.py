@@ -36,6 +36,7 @@ from warehouse.message import (
     NDJSON,
     Delivery,
     Manifest,
+    is_csv,
 )
 
 # Twice what our producer puts into a message. Bad rows by the million would take minutes, in which
@@ -101,7 +102,7 @@ def _decode_manifest(delivery: Delivery) -> Manifest:
 def _cut_row(feed: Feed, delivery: Delivery) -> Row:
     """The row of which the producer sends only the beginning, with the reason."""
     line, start = delivery.first_line, delivery.body
-    if delivery.content_type == CSV:
+    if is_csv(delivery.content_type):
         rest = start.partition(b"\n")[2]
         start = rest if rest.strip() else start
     reason = str(delivery.headers[MALFORMED]) or "malformed, says its publisher"
@@ -119,7 +120,9 @@ def _content_type(text: str | None) -> tuple[str, str]:
 
 def header_of(delivery: Delivery) -> str:
     """The first line of a message of delimited text."""
-    return delivery.body.partition(b"\n")[0].decode(errors="backslashreplace")
+    end = delivery.body.find(b"\n")  # a partition would copy what follows, for each reject
+    head = delivery.body if end < 0 else delivery.body[:end]
+    return head.decode(errors="backslashreplace")
 
 
 def _decode_csv(feed: Feed, delivery: Delivery, imported_at: datetime) -> Contents:

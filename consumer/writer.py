@@ -19,7 +19,7 @@ from consumer.letters import UNWRITABLE, letter_id, record_letters
 from feeds.core.declaration import Feed
 from feeds.core.rows import Rejected
 from warehouse.errors import BrokenEnvironment, DatabaseUnavailable, WarehouseError
-from warehouse.message import CSV, Delivery, Receipt
+from warehouse.message import Delivery, Receipt, is_csv
 from warehouse.postgres import (
     INGEST,
     Connection,
@@ -38,6 +38,7 @@ from warehouse.postgres import (
 from warehouse.queries import query
 
 _DAY_RETRY = 60.0  # seconds
+_DAYS_TAKE = 2.0  # seconds that a batch may spend on new days
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -101,10 +102,16 @@ class RawTables:
         return sum(self._in_transaction(lambda cursor: _write(cursor, dead)), Receipt())
 
     def _add_days(self, parcels: Sequence[Parcel]) -> None:
-        """See to it that the days of a batch have their partitions, where nothing is in the way."""
+        """See to it that the days of a batch have their partitions, where nothing is in the way.
+
+        Rows of more days than there is time for wait in the table of other days: a message with a
+        row a day, for decades, must not hold up everybody.
+        """
         days = {(p.feed.table, day) for p in parcels if p.feed for b in p.blocks for day in b.days}
         now = time.monotonic()
         for day in sorted(days):
+            if time.monotonic() - now > _DAYS_TAKE:
+                return
             if self._days.get(day, 0) <= now:
                 is_there = self._in_transaction(partial(_add_day, *day))
                 self._days[day] = math.inf if is_there else now + _DAY_RETRY
@@ -281,7 +288,7 @@ def _reject(parcel: Parcel, rejected: Rejected) -> tuple[object, ...]:
     assert parcel.feed is not None
     payload = rejected.row.payload
     text = storable(payload.decode(errors="backslashreplace"))
-    is_csv = parcel.delivery.content_type == CSV
+    needs_header = is_csv(parcel.delivery.content_type)
     return (
         parcel.feed.name,
         storable(parcel.source),
@@ -290,7 +297,7 @@ def _reject(parcel: Parcel, rejected: Rejected) -> tuple[object, ...]:
         storable(rejected.column),
         storable(rejected.reason),
         storable(parcel.delivery.content_type),
-        storable(header_of(parcel.delivery)) if is_csv else None,
+        storable(header_of(parcel.delivery)) if needs_header else None,
         None if text is not None and text.encode() == payload else payload,
     )
 

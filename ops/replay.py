@@ -17,6 +17,7 @@ from warehouse.message import (
     REPLAY,
     SOURCE,
     Message,
+    is_csv,
     new_receipts_queue,
 )
 from warehouse.outbox import Outbox
@@ -81,10 +82,10 @@ def _message_of_row(row: Mapping[str, Any]) -> Message:
         **({SOURCE: row["source"]} if row["source"] else {}),
     }
     body = bytes(row["body"])
-    if row["content_type"] == CSV:
+    if is_csv(row["content_type"]):
         headers[EVENT_ID] = row["event_id"]
         body = row["header"].encode() + b"\n" + body
-    content_type = CSV if row["content_type"] == CSV else JSON
+    content_type = CSV if is_csv(row["content_type"]) else JSON
     return Message(row["feed"], row["event_id"], content_type, body, headers)
 
 

@@ -34,6 +34,11 @@ _MOST = 2**53  # messages or rows of a file; a sum of many such numbers is still
 _MOST_REDELIVERIES = 2**31
 
 
+def is_csv(content_type: str | None) -> bool:
+    """Whether this means delimited text, whatever parameters follow."""
+    return (content_type or "").partition(";")[0].strip().lower() == CSV
+
+
 def new_receipts_queue() -> str:
     """A name that nobody can guess, for who knows it can answer in the consumer's place."""
     return RECEIPTS + secrets.token_hex(16)
@@ -87,7 +92,7 @@ class Delivery:
         line = self.number(FIRST_LINE)
         if line is not None and 0 < line <= _LAST_LINE:
             return line
-        return 2 if self.content_type == CSV else 1
+        return 2 if is_csv(self.content_type) else 1
 
     @property
     def redeliveries(self) -> int:
@@ -147,4 +152,4 @@ def receipt_from(body: bytes) -> Receipt | None:
 def lines_in(message: Message | Delivery) -> int:
     """How many lines of its source a message holds."""
     line_feeds = message.body.count(b"\n")
-    return line_feeds if message.content_type == CSV else line_feeds + 1
+    return line_feeds if is_csv(message.content_type) else line_feeds + 1

@@ -119,6 +119,11 @@ DECLARE
     total bigint;
 BEGIN
     PERFORM raw.check_feed(feed);
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'days are dropped in transactions that are READ COMMITTED: an older snapshot'
+            ' does not show what came since'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     IF NOT EXISTS (SELECT FROM meta.etl_inputs WHERE etl_inputs.feed::regclass = drop_days.feed) THEN
         RAISE EXCEPTION 'no ETL processes % by date, so all of its days are still needed', feed
             USING ERRCODE = 'object_not_in_prerequisite_state';

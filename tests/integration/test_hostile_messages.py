@@ -8,15 +8,18 @@ import os
 import random
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from struct import pack
 
 import pytest
 
 from chaos.amqp import RawPublisher, long, short
 from chaos.hostile import FEED, MARK, Hostile, hostile_message
+from feeds import FEEDS
 from tests.integration.conftest import Broker, Consumer, Database, eventually
 from tests.integration.test_ingestion import EVENT, publish
 from warehouse.message import (
+    CSV,
     DEAD_LETTERS,
     EXCHANGE,
     IMPORTED_AT,
@@ -210,3 +213,33 @@ def test_receipts_go_to_receipt_queues_only(
     assert broker.take("mine") is None
     assert broker.take("receipts.mine") is not None
     assert database.count("raw.dead_letters") == 0, "none came through events.dead or a feed"
+
+
+def test_a_message_with_a_row_a_day_for_decades_holds_nobody_up(
+    database: Database, broker: Broker, consumer: Consumer
+) -> None:
+    lines = [",".join(FEEDS["activity"].header)]
+    start, user = date(1995, 1, 1), "5bfd0e8d472bcf0009a1014d"
+    lines += [f"{start + timedelta(days=n)},{user},{user},1" for n in range(9000)]
+    publish("\n".join(lines).encode(), "activity", CSV, "decades")
+    publish(good(1), "user_events", JSON, "good")
+    eventually(lambda: database.count("raw.user_events") == 1, patience=20)
+    eventually(lambda: database.count("raw.activity") == 9000, patience=20)
+    nothing_has_broken(consumer, broker)
+    for (day,) in database.rows(  # later tests have fewer
+        "SELECT inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = 'raw.activity'::regclass AND inhrelid::regclass::text !~ '_other$'"
+    ):
+        database.rows(f"DROP TABLE {day}")
+
+
+def test_a_reject_of_csv_with_parameters_keeps_its_header_and_line(
+    database: Database, broker: Broker, consumer: Consumer
+) -> None:
+    body = f"{','.join(FEED.header)}\ntoo,few\n".encode()
+    publish(body, "user_events", "Text/CSV; charset=utf-8", "parameters")
+    eventually(lambda: database.count("raw.rejected_events") == 1)
+    assert database.rows("SELECT line, header FROM raw.rejected_events") == [
+        (2, ",".join(FEED.header))
+    ]
+    nothing_has_broken(consumer, broker)

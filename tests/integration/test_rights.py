@@ -219,6 +219,20 @@ def test_days_that_an_etl_has_not_processed_are_not_dropped(
     assert database.count("raw.user_events") == 0
 
 
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_snapshot_from_before_does_not_hide_events_from_who_drops(
+    level: str, logins: dict[str, Login], database: Database
+) -> None:
+    etl = logins["warehouse_etl"]
+    database.rows(f"SELECT raw.add_day('raw.user_events', '{DAY}')")
+    etl.do(f"BEGIN ISOLATION LEVEL {level}", "SELECT 1")
+    database.rows(EVENT)
+    with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState, match="READ COMMITTED"):
+        etl.do(f"SELECT raw.drop_days('raw.user_events', '{DAY}'::date + 1)")
+    etl.do("ROLLBACK")
+    assert database.count("raw.user_events") == 1
+
+
 def test_days_that_no_etl_processes_by_date_are_not_dropped(logins: dict[str, Login]) -> None:
     with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState, match="no ETL processes"):
         logins["warehouse_etl"].do("SELECT raw.drop_days('raw.activity', '2030-01-01')")
