@@ -141,7 +141,7 @@ def _examine_server(cursor: Cursor) -> Iterator[Finding]:
         cursor.fetchall()
     )
     yield _check(
-        14 <= version <= 18, f"PostgreSQL {version} is 14 to 18", "other versions are not tested"
+        15 <= version <= 18, f"PostgreSQL {version} is 15 to 18", "other versions are not tested"
     )
     yield _check(zone == "UTC", f"sessions are in {zone}", "a proxy between drops SET timezone")
     yield _check(encoding == "UTF8", f"the database is in {encoding}", "create it with UTF8")
