@@ -344,7 +344,8 @@ def test_only_processed_days_are_pruned_and_their_results_stay(
         assert "dropped" in refused.stdout + refused.stderr
         assert database.count("raw.user_events") == 3, "a preview drops nothing"
     assert refused.returncode == 2 and "type YES=1" in refused.stderr
-    assert etl("prune", "--before", "2020-12-07", "--yes")[1:] == [
+    said = etl("prune", "--before", "2020-12-07", "--yes")
+    assert [line for line in said if "dropped" in line] == [
         "raw.user_events: 2 rows before 2020-12-07 dropped"
     ]
     assert etl("prune", "--before", "2020-12-07", "--yes") == ["no day before 2020-12-07 is there"]
