@@ -63,7 +63,11 @@ def hostile_message(number: int, dice: random.Random, *, claims_imports: bool) -
     content_type = MANIFEST if is_manifest else dice.choice(_TYPES)
     body = _manifest(dice) if is_manifest else _body(mark, dice)
     names = _NAMES + (_OF_IMPORTS if claims_imports else [])
-    properties = _properties(mark, content_type, names, dice)
+    if dice.random() < 0.1:  # by a header, under a routing key that is no text
+        copies = short(b"CC") + b"A" + long(b"S" + long(queue_of(FEED.name).encode()))
+        properties = _properties(mark, content_type, copies + _table(names, dice), dice)
+        return Hostile(b"", b"\xff\xfe", properties, body, not is_manifest)
+    properties = _properties(mark, content_type, _table(names, dice), dice)
     if dice.random() < 0.1:
         properties = _mutated(properties, dice)
     exchange, routing_key = dice.choice(
@@ -102,7 +106,7 @@ def _body(mark: str, dice: random.Random) -> bytes:
     return whole + (dice.randbytes(dice.randrange(50)) if dice.random() < 0.2 else b"")
 
 
-def _properties(mark: str, content_type: str, names: list[str], dice: random.Random) -> bytes:
+def _properties(mark: str, content_type: str, table: bytes, dice: random.Random) -> bytes:
     """Any of the fourteen properties, in their order, behind the flags that say which."""
     flags, values = 0, b""
 
@@ -113,8 +117,8 @@ def _properties(mark: str, content_type: str, names: list[str], dice: random.Ran
             values += value
 
     add(0, 0.95, _text(content_type.encode(), dice))
-    add(1, 0.1, _text(b"", dice))
-    add(2, 0.8, long(_table(names, dice)))
+    add(1, 0.1, _text(dice.choice([b"", b"gzip"]), dice))
+    add(2, 1, long(table))
     add(3, 0.9, bytes([dice.choice([1, 2, 2, 2])]))
     add(4, 0.1, dice.randbytes(1))
     add(5, 0.1, _text(b"", dice))
@@ -132,7 +136,7 @@ def _text(usual: bytes, dice: random.Random) -> bytes:
 
 def _table(names: list[str], dice: random.Random) -> bytes:
     entries = b""
-    for _ in range(dice.randrange(5)):
+    for _ in range(dice.choice([0, 0, 1, 2, 3, 4])):
         name = dice.choice(names).encode() if dice.random() < 0.8 else dice.choice(_TEXTS)
         entries += short(name) + _value(dice)
     if dice.random() < 0.1:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import Message as HeaderParser
+from email.utils import collapse_rfc2231_value
 from functools import lru_cache
 from uuid import UUID
 
@@ -113,9 +114,8 @@ def _cut_row(feed: Feed, delivery: Delivery) -> Row:
 def _content_type(text: str | None) -> tuple[str, str]:
     parsed = HeaderParser()
     parsed["content-type"] = text or ""
-    return parsed.get_content_type() if text else "", str(
-        parsed.get_param("charset", "utf-8")
-    ).lower()
+    charset = collapse_rfc2231_value(parsed.get_param("charset", "utf-8"))
+    return parsed.get_content_type() if text else "", charset.lower()
 
 
 def header_of(delivery: Delivery) -> str:

@@ -59,7 +59,7 @@ def _audit(count_rows: bool, quiet: bool) -> None:
         if not quiet or verdict.problem:
             print(verdict)
     for feed, state in found.waiting.items():
-        print(f"{feed}: {state.messages:,} messages wait, {state.consumers} consumers read them")
+        print(f"{feed}: messages that wait: {state.messages:,}, consumers: {state.consumers}")
     wrong = sum(1 for verdict in found.verdicts if verdict.problem)
     if wrong:
         raise WarehouseError(f"audit: {wrong} of {_imports(found.verdicts)} not accounted for")

@@ -82,7 +82,7 @@ def _examine_queues(url: object, queues: Sequence[str]) -> Iterator[Finding]:
     fewest = min(state.consumers for state in states.values())
     yield _check(
         not unread,
-        f"each of {len(queues)} queues is read by {fewest} or more consumers",
+        f"each of {len(queues)} queues has a consumer; the fewest is {fewest}",
         f"no consumer reads {', '.join(unread)}: make setup starts one, make logs says why not",
     )
     waiting = sum(state.messages for state in states.values())
@@ -90,7 +90,7 @@ def _examine_queues(url: object, queues: Sequence[str]) -> Iterator[Finding]:
     queue = max(states, key=lambda name: states[name].seconds or 0.0)
     yield _check(
         oldest <= _LONGEST_WAIT,
-        f"{waiting:,} messages wait, the oldest for {oldest:,.0f} s",
+        f"messages that wait: {waiting:,}, the oldest for {oldest:,.0f} s",
         f"{queue} is not emptied: make logs says why; make consumers N=4 shares the load",
     )
 

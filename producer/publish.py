@@ -50,7 +50,7 @@ class Published:
     def _unstored(self) -> Iterator[str]:
         for source, found in self.by_source.items():
             if found.dead_lettered:
-                what = f"{found.dead_lettered:,} messages could not be handled, nor stored"
+                what = f"{found.dead_lettered:,} of its messages could not be handled, nor stored"
             elif found.rejected and not found.stored + found.already_there:
                 what = f"none of its {found.rejected:,} rows was stored"
             else:

@@ -406,5 +406,5 @@ def test_an_import_whose_messages_die_does_not_end_well(
     finally:
         database.rows("ALTER TABLE raw.imports DROP CONSTRAINT odd")
     assert result.returncode == 1
-    assert f"error: {path}: 1 messages could not be handled, nor stored" in result.stderr
+    assert f"error: {path}: 1 of its messages could not be handled, nor stored" in result.stderr
     assert database.count("raw.user_events") == database.count("raw.dead_letters") == 1

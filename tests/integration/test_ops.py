@@ -90,12 +90,12 @@ def test_what_waits_without_a_consumer_is_no_loss_but_is_said(
     eventually(lambda: broker.depth(queue_of("user_events")) == 2)
     result = run("ops", "audit", PATIENCE_SECONDS="0.1")
     assert "2 published = 0 stored" in result.stdout and "2 queued" in result.stdout
-    assert "user_events: 2 messages wait, 0 consumers read them" in result.stdout
+    assert "user_events: messages that wait: 2, consumers: 0" in result.stdout
     assert result.returncode == 1
     assert "error: audit: no consumer reads what waits for user_events" in result.stderr
     examined = run("ops", "doctor")
     assert "no consumer reads events.activity, " in examined.stdout
-    assert "2 messages wait, the oldest for" in examined.stdout
+    assert "messages that wait: 2, the oldest for" in examined.stdout
     with running_consumer(tmp_path):
         eventually(lambda: database.count("raw.user_events") == 2)
         database.rows("DELETE FROM raw.imports WHERE source = 'x.csv'")
@@ -111,7 +111,7 @@ def test_messages_that_wait_for_long_are_a_finding(
     long_ago = int(time.time()) - 4000
     publish(json.dumps(EVENT).encode(), "user_events", JSON, "late", timestamp=long_ago)
     result = run("ops", "doctor")
-    assert "WRONG 1 messages wait, the oldest for 4,00" in result.stdout
+    assert "WRONG messages that wait: 1, the oldest for 4,0" in result.stdout
     assert "events.user_events is not emptied: make logs" in result.stdout
 
 

@@ -70,3 +70,5 @@ def test_the_page_works(house: Path, url: str, broker: Broker) -> None:
             " FROM reports.logins_daily ORDER BY 1"
         )
         assert cursor.fetchall() == ROW.findall(PAGE.read_text("utf-8"))
+    pruned = run("etls", "prune", "--before", "2020-12-07", "--yes")
+    assert "raw.logins: 3 rows before 2020-12-07 dropped" in pruned.stdout, pruned.stderr

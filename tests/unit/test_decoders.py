@@ -134,3 +134,10 @@ def test_a_parcel_knows_where_its_rows_came_from() -> None:
 def test_a_message_without_the_instant_of_its_import_came_now(value: object) -> None:
     headers: dict[str, object] = {} if value is None else {IMPORTED_AT: value}
     assert unpack(delivery(json.dumps(EVENT), headers=headers), FEEDS).imported_at.year > 2020
+
+
+def test_a_charset_may_be_written_as_rfc_2231_does() -> None:
+    (row,) = decode(delivery(json.dumps(EVENT), "application/json; charset*=us-ascii''UTF-8"))
+    assert row.fields == EVENT
+    with pytest.raises(UndecodableMessage, match="charset 'latin-1'"):
+        decode(delivery(json.dumps(EVENT), "application/json; charset*=us-ascii''latin-1"))
