@@ -16,9 +16,12 @@ FAULT ?=
 REASON ?=
 SINCE ?=
 DRY_RUN ?=
+VERBOSE ?=
 ALL_STALE ?=
 FULL ?=
 BEFORE ?=
+ETL ?=
+AGAINST ?=
 YES ?=
 INSTANCE ?= main
 KEEP_DATA ?=
@@ -46,7 +49,7 @@ ETLS := users_dim user_events_daily article_performance user_performance
 
 UNIT_TESTS = pytest tests/unit --cov --cov-report=term
 LINT = black --check --quiet . && isort --check --quiet . && mypy && pylint $(PACKAGES) && flake8
-PACKAGES := bench chaos consumer data docs e2e etls feeds lake main.py ops orchestrator producer run.py stack tests warehouse
+PACKAGES := bench chaos consumer data dev docs e2e etls feeds lake main.py ops orchestrator producer run.py stack tests warehouse
 
 .PHONY: help
 help: ## list the commands
@@ -83,11 +86,11 @@ endif
 
 .PHONY: $(ETLS)
 users_dim: ready ## versions of users; IMPORT_DATE=2020-12-05, or FROM= TO=, or ALL_STALE=1
-user_events_daily: ready ## events per day by type; the same, and FULL=1, DRY_RUN=1
+user_events_daily: ready ## events per day by type; the same, and FULL=1, DRY_RUN=1 VERBOSE=1
 article_performance: ready ## displays, clicks and rate per article and day; the same
 user_performance: ready ## sessions, displays, clicks and rate per reader and day; the same
 $(ETLS):
-	@$(RUN) python -m etls run $@ $(DATES) $(if $(FULL),--full) $(if $(DRY_RUN),--dry-run)
+	@$(RUN) python -m etls run $@ $(DATES) $(if $(FULL),--full) $(if $(DRY_RUN),--dry-run $(if $(VERBOSE),-v))
 
 .PHONY: articles article_report
 articles: ready ## the article lake, from files to tables to the picture in reports/; SOURCE=folder
@@ -121,6 +124,10 @@ orchestrator: ready ## Dagster: schedules, stale dates, back-fills; ORCHESTRATOR
 .PHONY: stale
 stale: ready ## the dates of each ETL that have events its last run has not seen
 	@$(RUN) python -m etls status
+
+.PHONY: verify
+verify: ready ## examine the tables of the ETLs as a whole, against raw events; exit 1 if one is wrong
+	@$(RUN) python -m etls verify
 
 .PHONY: prune
 prune: ready ## drop raw days that every ETL has processed; BEFORE=2020-12-06 DRY_RUN=1; YES=1 does not ask
@@ -180,6 +187,12 @@ docs: $(VENV) ## draw the diagrams and build docs/deployment.pdf, the proposal f
 	@stack/install.sh docs
 	@.venv/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@.venv/bin/python -m docs.build
+
+.PHONY: etl_versions etl_equivalent
+etl_versions: $(VENV) ## record each ETL whose version is new; exit 1 if one has changed without
+	@.venv/bin/python -m dev.etl_versions record
+etl_equivalent: $(VENV) ## record a change of ETL=name that keeps results, after running old (AGAINST=HEAD) and new
+	@stack/test.sh python -m dev.etl_versions equivalent '$(ETL)' $(if $(AGAINST),--against '$(AGAINST)')
 
 .PHONY: chaos
 chaos: $(VENV) ## real faults while events flow, each round compared row by row; ROUNDS=16 SEED=n FAULT=name

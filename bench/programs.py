@@ -58,14 +58,19 @@ def execute(statement: str) -> list[tuple[Any, ...]]:
     return rows
 
 
-def checkpoint() -> None:
-    """Leave PostgreSQL nothing to write of what was before; the owner may not ask for that."""
+def execute_as_administrator(statement: str) -> None:
+    """Run a statement that the owner of the database may not."""
     stack = LocalStack(os.environ["STACK_INSTANCE"])
-    connection = psycopg2.connect(stack.chosen.administrator_url())
+    connection = psycopg2.connect(stack.chosen.administrator_url("warehouse"))
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
+        cursor.execute(statement)
     connection.close()
+
+
+def checkpoint() -> None:
+    """Leave PostgreSQL nothing to write of what was before."""
+    execute_as_administrator("CHECKPOINT")
 
 
 def stored() -> int:

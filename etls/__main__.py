@@ -12,7 +12,7 @@ from pathlib import Path
 
 from etls.catalogue import ETLS, etl_named
 from etls.dates import chosen_dates, parse_date
-from etls.ledger import standings
+from etls.run_log import date_statuses
 from etls.runner import run_etl, stale_dates
 from warehouse.entry import Parser, run_command
 from warehouse.environment import database_url
@@ -48,7 +48,8 @@ def _parser() -> ArgumentParser:
     run.add_argument("--to", dest="last", metavar="DATE", help="last date of a range, included")
     run.add_argument("--stale", action="store_true", help="every date with events it has not seen")
     run.add_argument("--full", action="store_true", help="all of a date, not only what is new")
-    run.add_argument("--dry-run", action="store_true", help="say what it would do, with the plans")
+    run.add_argument("--dry-run", action="store_true", help="say what it would do, and undo it")
+    run.add_argument("-v", "--verbose", action="store_true", help="a dry run: with the plans")
     run.set_defaults(command=_run)
 
     lists = commands.add_parser("list", help="list the ETLs: inputs, target, grain")
@@ -58,7 +59,11 @@ def _parser() -> ArgumentParser:
     status.add_argument("etls", nargs="*", metavar="ETL", help=f"{names}; default: all")
     status.set_defaults(command=_status)
 
-    aggregate = commands.add_parser("aggregate", help="make a table of all streamed rows anew")
+    whole = commands.add_parser("verify", help="examine whole tables; exit 1 if one is wrong")
+    whole.add_argument("etls", nargs="*", metavar="ETL", help=f"{names}; default: all")
+    whole.set_defaults(command=_verify)
+
+    aggregate = commands.add_parser("aggregate", help="fill a table from all streamed rows")
     aggregate.add_argument(
         "aggregates", nargs="+", metavar="NAME", help="such as user_activity; a wrong one lists all"
     )
@@ -101,9 +106,12 @@ def _run(arguments: Namespace) -> None:
             if not chosen:
                 print(f"{etl.name}: no date is stale")
             elif arguments.dry_run:
-                from etls.rehearsal import rehearse
+                from etls.dry_run import dry_run
 
-                print(rehearse(connection, etl, chosen, full=arguments.full))
+                for line in dry_run(
+                    connection, etl, chosen, full=arguments.full, verbose=arguments.verbose
+                ):
+                    print(line, flush=True)
             else:
                 for run in run_etl(connection, etl, chosen, full=arguments.full):
                     print(run, flush=True)
@@ -145,18 +153,38 @@ def _answers(arguments: Namespace) -> None:
 
 def _list(_: Namespace) -> None:
     for etl in ETLS.values():
-        print(f"{etl.name:20} {', '.join(etl.inputs)} -> {etl.target}, one row {etl.grain}")
+        made = f"{', '.join(etl.inputs)} -> {etl.target}, one row {etl.grain}"
+        print(f"{etl.name:20} {made}; version {etl.version}")
 
 
 def _status(arguments: Namespace) -> None:
     with _database() as connection, connection.cursor() as cursor:
         for name in arguments.etls or ETLS:
             etl = etl_named(name)
-            found = standings(cursor, etl)
-            stale = [standing for standing in found if standing.is_stale]
+            found = date_statuses(cursor, etl)
+            stale = [status for status in found if status.is_stale]
             print(f"{etl.name}: {len(stale):,} of {len(found):,} dates are stale")
-            for standing in stale:
-                print(f"  {standing}")
+            for status in stale:
+                print(f"  {status}")
+
+
+def _verify(arguments: Namespace) -> None:
+    from etls.verify import verify
+
+    broken = []
+    with _database() as connection:
+        for name in arguments.etls or ETLS:
+            etl = etl_named(name)
+            print(f"examining {etl.target}", file=sys.stderr)
+            verified = verify(connection, etl)
+            print(visible(str(verified), kept="\n"), flush=True)
+            if not verified.is_sound:
+                broken.append(verified)
+    if broken:
+        names = " ".join(verified.etl.name for verified in broken)
+        dates = [day for verified in broken for day in verified.dates]
+        span = f"FROM={min(dates)} TO={max(dates)}" if dates else "FROM=… TO=…"
+        raise WarehouseError(f"something has changed the tables: type make {names} FULL=1 {span}")
 
 
 def _prune(arguments: Namespace) -> None:

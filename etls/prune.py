@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from etls.catalogue import ETLS
-from etls.ledger import standings
+from etls.run_log import date_statuses
 from warehouse.errors import UsageError
 from warehouse.postgres import Connection, Cursor, translated_errors
 from warehouse.queries import query
@@ -65,10 +65,10 @@ def _feeds() -> list[str]:
 
 def _refuse_unprocessed(cursor: Cursor, before: date) -> None:
     waiting = [
-        (etl.name, standing.import_date)
+        (etl.name, status.import_date)
         for etl in ETLS.values()
-        for standing in standings(cursor, etl)
-        if standing.import_date < before and standing.is_stale
+        for status in date_statuses(cursor, etl)
+        if status.import_date < before and status.is_stale
     ]
     if waiting:
         raise UsageError(

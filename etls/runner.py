@@ -1,50 +1,35 @@
-"""Running an ETL for dates: transactions under a lock, and a line in the ledger for each date."""
+"""Running an ETL for dates: one transaction under a lock, and an entry in the run log."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import NamedTuple
 
 from etls.catalogue import Etl
-from etls.ledger import (
+from etls.run_log import (
     FULL,
     NEW,
     NOTHING_NEW,
-    Change,
     Outcome,
-    Outlook,
-    changes,
-    outlooks,
+    PendingWork,
+    WorkEstimate,
+    date_statuses,
+    pending_work,
     pruned_before,
     record_failures,
     record_starts,
     record_success,
-    standings,
+    work_estimates,
 )
 from warehouse.errors import UsageError, WarehouseError
-from warehouse.postgres import (
-    ETL,
-    Connection,
-    Cursor,
-    InvalidRow,
-    LockTimeout,
-    keep_vacuum_away,
-    open_another,
-    savepoint,
-    translated_errors,
-)
+from warehouse.postgres import Connection, Cursor, InvalidRow, savepoint, translated_errors
 from warehouse.queries import query
 
 # What one transaction works on, unless a single date has more.
 _MOST_DATES = 31
 _MOST_BYTES = 1_000_000_000  # of raw tables
-# Fewer events are done sooner by one session than by two: a second one takes a connection, and does
-# for its share what it would do for all. A late event costs more, for the versions before and after
-# it are looked up: measured from 100 to 3,000 of them, two sessions are the sooner from 500 on.
-LEAST_FOR_TWO = 20_000
-_PER_LATE_EVENT = 40
 
 
 class Run(NamedTuple):
@@ -64,56 +49,38 @@ class Run(NamedTuple):
         else:
             of_all = f" of {outcome.n_events:,}" if outcome.rows_read < outcome.n_events else ""
             said = f"{outcome.rows_read:,}{of_all} rows read, {outcome.rows_written:,} written"
-        return f"{self.etl.name} {self.import_date}: {said} ({self.seconds:.2f} s)"
-
-
-class Users(NamedTuple):
-    """Whom a session works for: from one id on, and before another; an empty one is no limit."""
-
-    from_id: str
-    to_id: str
-
-
-EVERYBODY = Users("", "")
+        note = f"; {outcome.note}" if outcome.note else ""
+        return f"{self.etl.name} {self.import_date}: {said} ({self.seconds:.2f} s){note}"
 
 
 class Job(NamedTuple):
-    """What there is to do for an ETL on dates in a row."""
+    """What there is to do for an ETL on consecutive dates."""
 
     etl: Etl
-    changes: Sequence[Change]
-    full: bool
+    pending: Sequence[PendingWork]
+    full: bool = False  # whole dates, whatever has been done
 
     @property
     def since(self) -> str | None:
-        """The snapshot outside which lies all that is to be worked on; None: all of it is."""
-        return None if self.full or len(self.changes) > 1 else self.changes[0].since
+        """The snapshot that does not show the new events; None: whole dates have to be done."""
+        return None if self.full or len(self.pending) > 1 else self.pending[0].since
 
     @property
-    def n_events(self) -> int:
-        """How many events the dates have."""
-        return sum(change.n_events for change in self.changes)
+    def has_nothing_new(self) -> bool:
+        """Whether the last run has seen everything."""
+        return self.since is not None and self.pending[0].n_new == 0
 
-    @property
-    def effort(self) -> int:
-        """What there is to work on, in events of a date of which all is to be done.
-
-        Where nothing is, all is examined.
-        """
-        n_late = 0 if self.since is None else self.changes[0].n_new
-        return n_late * _PER_LATE_EVENT or self.n_events
-
-    def parameters(self, users: Users, since: str = "") -> dict[str, object]:
-        """What the ETL's SQL is told."""
-        first, last = self.changes[0].import_date, self.changes[-1].import_date
+    def parameters(self) -> dict[str, object]:
+        """What the SQL of the ETL is told."""
+        first, last = self.pending[0].import_date, self.pending[-1].import_date
+        has_run = self.full or any(pending.has_run for pending in self.pending)
         return {
             "first_date": first,
             "last_date": last,
             "start": f"{first} 00:00+00",
-            "end": f"{last} 24:00+00",  # the last day of all has no next one in Python
-            "since": since,
-            "n_events": self.n_events if users == EVERYBODY else self.n_events // 2,
-            **users._asdict(),
+            "end": f"{last} 24:00+00",  # Python has no day after the last one
+            "since": self.since or "",
+            "is_rerun": self.since is None and has_run,
         }
 
 
@@ -123,7 +90,9 @@ class CheckFailed(WarehouseError):
     def __init__(self, target: str, broken: Mapping[str, int]) -> None:
         self.broken = broken  # how many rows broke each
         said = "; ".join(f"{name}: {count:,} times not" for name, count in broken.items())
-        super().__init__(f"{target} was not kept, it breaks a check: {said}")
+        super().__init__(
+            f"{target} was not kept, it breaks a check: {said}; make verify examines the table"
+        )
 
 
 def run_etl(
@@ -131,34 +100,33 @@ def run_etl(
 ) -> Iterator[Run]:
     """Bring an ETL's result up to date for dates.
 
-    Dates in a row of which all has to be done are worked on together; of others only what is new
-    since their last run. ``full``: all is done. Two runs of one ETL take turns. One that fails or
-    is killed changes nothing but the ledger.
+    Consecutive dates that have to be done whole share a transaction. Of others only the events are
+    done that are new since the last run. ``full``: all dates are done whole. Two runs of one ETL
+    wait for each other. A run that fails or is killed changes nothing but the run log.
 
     Raises:
         UsageError: the events of a date have been pruned.
-        WarehouseError: a run failed; the ledger says why.
+        WarehouseError: a run failed; the run log says why.
     """
-    with turn(connection, etl):
-        for span in _spans(connection, etl, dates, full):
-            yield from _run(connection, etl, span, full)
+    with run_lock(connection, etl):
+        for group in groups(estimated(connection, etl, dates), full=full):
+            yield from _run(connection, etl, group, full)
 
 
 def stale_dates(connection: Connection, etl: Etl) -> list[date]:
     """The dates that have events which the ETL's last run has not seen."""
     with translated_errors(), connection, connection.cursor() as cursor:
-        return [s.import_date for s in standings(cursor, etl) if s.is_stale]
+        return [status.import_date for status in date_statuses(cursor, etl) if status.is_stale]
 
 
 @contextmanager
-def turn(connection: Connection, etl: Etl) -> Iterator[None]:
+def run_lock(connection: Connection, etl: Etl) -> Iterator[None]:
     """Hold the ETL's lock. PostgreSQL releases it when the connection ends, however it ends."""
     key = {"etl": etl.name}
     with translated_errors():
         if not _result(connection, "meta/try_lock_etl", key):
             print(f"{etl.name}: another run is at work, waiting for its end", file=sys.stderr)
             _result(connection, "meta/lock_etl", key)
-        _result(connection, "meta/await_followers", key)
         try:
             yield
         finally:
@@ -166,119 +134,62 @@ def turn(connection: Connection, etl: Etl) -> Iterator[None]:
                 _result(connection, "meta/unlock_etl", key)
 
 
-def _spans(
-    connection: Connection, etl: Etl, dates: Sequence[date], full: bool
-) -> Iterator[list[date]]:
-    with connection, connection.cursor() as cursor:
+def estimated(connection: Connection, etl: Etl, dates: Sequence[date]) -> list[WorkEstimate]:
+    """How much work these dates are.
+
+    Raises:
+        UsageError: the events of one of them have been pruned.
+    """
+    with translated_errors(), connection, connection.cursor() as cursor:
         first = pruned_before(cursor, etl)
         if first is not None and min(dates) < first:
             raise UsageError(
                 f"the events before {first} have been pruned: what {etl.target} says of"
                 f" {min(dates)} stays as it is"
             )
-        found = outlooks(cursor, etl, dates)
-    yield from spans(found, full=full)
+        return work_estimates(cursor, etl, dates)
 
 
-def spans(outlooks_of_dates: Iterable[Outlook], *, full: bool) -> Iterator[list[date]]:
+def groups(estimates: Iterable[WorkEstimate], *, full: bool) -> Iterator[list[date]]:
     """The dates in the groups that one transaction works on each."""
     group: list[date] = []
     n_bytes = 0
-    for outlook in outlooks_of_dates:
-        is_full = full or not outlook.has_run
-        follows = group and outlook.import_date - group[-1] == timedelta(days=1)
-        fits = len(group) < _MOST_DATES and n_bytes + outlook.n_bytes <= _MOST_BYTES
-        if group and not (is_full and follows and fits):
+    for estimate in estimates:
+        is_whole = full or not estimate.is_known
+        follows = group and estimate.import_date - group[-1] == timedelta(days=1)
+        fits = len(group) < _MOST_DATES and n_bytes + estimate.n_bytes <= _MOST_BYTES
+        if group and not (is_whole and follows and fits):
             yield group
             group, n_bytes = [], 0
-        if is_full:
-            group.append(outlook.import_date)
-            n_bytes += outlook.n_bytes
+        if is_whole:
+            group.append(estimate.import_date)
+            n_bytes += estimate.n_bytes
         else:
-            yield [outlook.import_date]
+            yield [estimate.import_date]
     if group:
         yield group
 
 
-def _run(connection: Connection, etl: Etl, span: list[date], full: bool) -> Iterator[Run]:
-    try:
-        yield from _run_once(connection, etl, span, full, most_sessions=2)
-    except LockTimeout:  # of two, if somebody's trigger puts one in the way of the other
-        yield from _run_once(connection, etl, span, full, most_sessions=1)
-
-
-def _run_once(
-    connection: Connection, etl: Etl, span: list[date], full: bool, *, most_sessions: int
-) -> Iterator[Run]:
+def _run(connection: Connection, etl: Etl, group: list[date], full: bool) -> Iterator[Run]:
     started = time.monotonic()
     with (
-        recorded(connection, etl, span) as run_ids,
+        recorded(connection, etl, group) as run_ids,
         translated_errors(),
         connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        job = Job(etl, changes(cursor, etl, span), full)
-        keep_vacuum_away(cursor, (etl.schema, etl.name))
-        middle = _middle(cursor, job) if most_sessions > 1 else None
-        second = None if middle is None else _second_session(connection, etl)
-        if middle is None or second is None:
-            outcomes = execute(cursor, job, EVERYBODY)
-            _record(cursor, run_ids, etl, outcomes)
-        else:
-            with closing(second):
-                outcomes = _execute_in_two(connection, second, job, middle, run_ids)
+        cursor.execute(query("meta/begin_run"))
+        outcomes = execute(cursor, Job(etl, pending_work(cursor, etl, group), full))
+        for run_id, outcome in zip(run_ids, outcomes):
+            record_success(cursor, run_id, outcome)
     seconds = time.monotonic() - started
-    for import_date, outcome in zip(span, outcomes):
+    for import_date, outcome in zip(group, outcomes):
         yield Run(etl, import_date, outcome, seconds)
-
-
-def _middle(cursor: Cursor, job: Job) -> str | None:
-    """The id below which one session works and from which on another; None: one does it all."""
-    if not job.etl.in_halves or job.effort < LEAST_FOR_TWO:
-        return None
-    cursor.execute(query(job.etl.middle), job.parameters(EVERYBODY))
-    ((middle,),) = cursor.fetchall()
-    return None if middle is None else str(middle)
-
-
-def _second_session(connection: Connection, etl: Etl) -> Connection | None:
-    """One beside ours; None: a server or role may have no more, a password be good for one."""
-    try:
-        return open_another(connection, ETL)
-    except WarehouseError as error:
-        print(f"{etl.name}: one session does what two would sooner: {error}", file=sys.stderr)
-        return None
-
-
-def _execute_in_two(
-    connection: Connection, second: Connection, job: Job, middle: str, run_ids: Sequence[int]
-) -> list[Outcome]:
-    from etls.pair import work_in_two  # pylint: disable=import-outside-toplevel  # seldom needed
-
-    def finish(cursor: Cursor, lower: Sequence[Outcome], upper: Sequence[Outcome]) -> list[Outcome]:
-        outcomes = [one.joined_with(other) for one, other in zip(lower, upper)]
-        _record(cursor, run_ids, job.etl, outcomes)
-        return outcomes
-
-    return work_in_two(
-        connection,
-        second,
-        job.etl.name,
-        lambda cursor: execute(cursor, job, Users("", middle)),
-        lambda cursor: execute(cursor, job, Users(middle, "")),
-        finish,
-    )
-
-
-def _record(cursor: Cursor, run_ids: Sequence[int], etl: Etl, outcomes: Sequence[Outcome]) -> None:
-    for run_id, outcome in zip(run_ids, outcomes):
-        record_success(cursor, run_id, etl, outcome)
 
 
 @contextmanager
 def recorded(connection: Connection, etl: Etl, dates: Sequence[date]) -> Iterator[list[int]]:
-    """Enter a run for each date, and why it failed if it does; the ETL's lock is held."""
+    """Enter a run for each date, and why it failed if it does. The caller holds the run lock."""
     run_ids = record_starts(connection, etl, dates)
     try:
         yield run_ids
@@ -288,44 +199,41 @@ def recorded(connection: Connection, etl: Etl, dates: Sequence[date]) -> Iterato
         raise
 
 
-def execute(cursor: Cursor, job: Job, users: Users) -> list[Outcome]:
-    """Do what there is to do on dates in a row, for some users.
-
-    If what is there does not pass the checks after only the new events have been worked on,
-    somebody has changed it: then all is done.
+def execute(cursor: Cursor, job: Job) -> list[Outcome]:
+    """Do a job. If the result of new events breaks a check, somebody has changed the tables: then
+    the whole date is done, and the outcome says so.
 
     Raises:
-        CheckFailed: the result of all that breaks a check.
+        CheckFailed: the result of whole dates breaks a check.
     """
-    if (since := job.since) is not None:
-        try:
-            with savepoint(cursor), translated_errors():
-                return _attempt(cursor, job, users, since)
-        except (InvalidRow, CheckFailed):
-            pass
-    return _attempt(cursor, job, users, None)
+    if job.has_nothing_new:
+        return [Outcome(NOTHING_NEW, job.pending[0].n_events, 0, 0, {})]
+    if job.since is None:
+        return _execute(cursor, job)
+    try:
+        with savepoint(cursor), translated_errors():
+            return _execute(cursor, job)
+    except (InvalidRow, CheckFailed) as error:
+        note = f"the whole date was done again, because {error}"
+        print(f"warning: {job.etl.name} {job.pending[0].import_date}: {note}", file=sys.stderr)
+        whole = _execute(cursor, job._replace(full=True))
+        return [outcome._replace(note=note) for outcome in whole]
 
 
-def _attempt(cursor: Cursor, job: Job, users: Users, since: str | None) -> list[Outcome]:
-    parameters = job.parameters(users, since or "")
-    written: dict[date, int] = {}
-    mode = FULL if since is None else NEW if job.changes[0].n_new else NOTHING_NEW
-    if mode == NOTHING_NEW:
-        parameters["since"] = ""  # then all of it is examined
-    else:
-        cursor.execute("SELECT meta.promise_checks()")  # below, so triggers need not
-        cursor.execute(query(job.etl.sql), parameters)
-        written = dict(cursor.fetchall())
-    checks = passed_checks(cursor, job.etl, parameters)
+def _execute(cursor: Cursor, job: Job) -> list[Outcome]:
+    cursor.execute(query(job.etl.sql), job.parameters())
+    written: dict[date, int] = dict(cursor.fetchall())
+    checks = passed_checks(cursor, job.etl, job.parameters())
+    is_whole = job.since is None
     return [
         Outcome(
-            mode,
-            change.n_events,
-            change.n_events if mode == FULL else change.n_new,
-            written.get(change.import_date, 0),
+            FULL if is_whole else NEW,
+            pending.n_events,
+            pending.n_events if is_whole else pending.n_new,
+            written.get(pending.import_date, 0),
             checks,
         )
-        for change in job.changes
+        for pending in job.pending
     ]
 
 
@@ -343,7 +251,7 @@ def passed_checks(cursor: Cursor, etl: Etl, parameters: Mapping[str, object]) ->
 
 
 def _result(connection: Connection, name: str, parameters: Mapping[str, object]) -> object:
-    """The one value of a query, which has a transaction of its own."""
+    """The one value of a query, in a transaction of its own."""
     with connection, connection.cursor() as cursor:
         cursor.execute(query(name), parameters)
         ((value,),) = cursor.fetchall()

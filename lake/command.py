@@ -13,7 +13,7 @@ from rich.table import Table
 
 from etls.catalogue import Etl, etl_named
 from etls.dates import parse_date
-from etls.ledger import NOTHING_NEW
+from etls.run_log import NOTHING_NEW
 from etls.runner import run_etl, stale_dates
 from feeds import feed_named
 from lake.files import DailyFile, daily_files

@@ -126,13 +126,6 @@ def _examine_database(settings: Settings, feeds: Sequence[Feed]) -> Iterator[Fin
             "who has no role of the warehouse cannot connect",
             f"REVOKE ALL ON DATABASE {cursor.connection.info.dbname} FROM PUBLIC",
         )
-        cursor.execute(query("ops/overlap_guard"))
-        ((guards,),) = cursor.fetchall()
-        yield _check(
-            guards,
-            "a trigger guards crm.users_dim against versions that overlap",
-            "ALTER TABLE crm.users_dim_valid ENABLE TRIGGER no_overlap, and users_dim_past",
-        )
 
 
 def _examine_server(cursor: Cursor) -> Iterator[Finding]:

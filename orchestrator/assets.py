@@ -9,12 +9,13 @@ from typing import Any
 import dagster as dg
 
 from etls.aggregates.catalogue import AGGREGATES
+from etls.aggregates.streamed import as_etl
 from etls.aggregates.streamed import refresh as refresh_aggregate
 from etls.answers.catalogue import ANSWERS
 from etls.answers.refresh import refresh as refresh_answer
 from etls.catalogue import ETLS, Etl
+from etls.full_refresh import Refreshed
 from etls.runner import CheckFailed, run_etl
-from etls.whole import Refreshed
 from orchestrator.settings import settings
 from warehouse.environment import database_url
 from warehouse.errors import UsageError
@@ -45,7 +46,7 @@ def whole_assets() -> list[dg.AssetsDefinition]:
     """The tables that are made anew of all events."""
     found = []
     for aggregate in AGGREGATES.values():
-        etl = Etl(aggregate.name, "reports", (aggregate.feed.table,), f"a {aggregate.entity}")
+        etl = as_etl(aggregate)
         refresh = partial(refresh_aggregate, aggregate=aggregate, through=None)
         found.append(_asset(etl, partial(_refresh, etl, refresh)))
     for answer in ANSWERS:

@@ -1,4 +1,5 @@
-"""What Dagster runs: the assets, every night the day before, and stale dates as they are found."""
+"""What Dagster runs: the assets, the day before every night, stale dates as they are found, and the
+examination of whole tables every week."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,10 +7,11 @@ from datetime import timedelta
 import dagster as dg
 
 from etls.catalogue import ETLS
-from etls.ledger import Standing, standings
+from etls.run_log import DateStatus, date_statuses
 from orchestrator.assets import DAYS, dated_assets, key_of, raw_tables, whole_assets
 from orchestrator.notify import tell_of_failures
 from orchestrator.settings import settings
+from orchestrator.verification import every_week, verification
 from warehouse.environment import database_url
 from warehouse.postgres import ETL, connect
 
@@ -41,15 +43,15 @@ def stale_dates(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
     with connect(database_url(), "event-orchestrator", ETL) as connection:
         for etl in ETLS.values():
             with connection, connection.cursor() as cursor:
-                stale = [standing for standing in standings(cursor, etl) if standing.is_stale]
-            for standing in stale:
-                day = standing.import_date.isoformat()
+                stale = [status for status in date_statuses(cursor, etl) if status.is_stale]
+            for status in stale:
+                day = status.import_date.isoformat()
                 if day not in days:
                     context.log.warning(f"{etl.name} {day} lies outside the partitions")
                     continue
                 found += 1
                 yield dg.RunRequest(
-                    run_key=f"{etl.name} {_as_it_is(standing)}",
+                    run_key=f"{etl.name} {_as_it_is(status)}",
                     partition_key=day,
                     asset_selection=[key_of(etl.target)],
                 )
@@ -57,16 +59,17 @@ def stale_dates(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
         yield dg.SkipReason("no date is stale")
 
 
-def _as_it_is(standing: Standing) -> str:
+def _as_it_is(status: DateStatus) -> str:
     """Another text as soon as there is something new."""
-    return f"{standing.import_date} {standing.finished_at} {standing.n_new} {standing.has_changed}"
+    return f"{status.import_date} {status.finished_at} {status.n_new} {status.is_outdated}"
 
 
 defs = dg.Definitions(
     assets=[*_DATED, *_WHOLE, *raw_tables([*_DATED, *_WHOLE])],
-    jobs=[daily, anew],
+    jobs=[daily, anew, verification],
     schedules=[
         every_night,
+        every_week,
         dg.ScheduleDefinition(
             name="every_morning", job=anew, cron_schedule="0 3 * * *", default_status=_RUNNING
         ),

@@ -16,7 +16,6 @@ import consumer.batch
 import consumer.service
 import consumer.writer
 import etls.__main__
-import etls.pair
 import etls.runner
 import lake.command
 import producer.__main__
@@ -53,7 +52,7 @@ def _batch_taken() -> None:
 
 
 def _after_copy() -> None:
-    # The first copies are a rehearsal: of nothing, one a table.
+    # The first copies check that the tables can be written: of nothing, one a table.
     fatal = _dying(copy_in, before=False)
 
     def copy_in_and_die(cursor: Any, table: Any, columns: Any, rows: Any) -> None:
@@ -116,27 +115,16 @@ def _failing() -> None:
     setattr(consumer.batch, "decode", defective)
 
 
-def _in_two() -> None:
-    etls.runner.LEAST_FOR_TWO = 1
+def _before_the_commit() -> None:
+    """Say which process of the server is about to commit; the test kills that, or us."""
+    record = getattr(etls.runner, "record_success")
 
+    def announce(cursor: Any, *arguments: Any) -> None:
+        record(cursor, *arguments)
+        print(cursor.connection.info.backend_pid, flush=True)
+        time.sleep(0.002)  # the test needs as long to read that: it kills before or after
 
-def _before_the_leader_commits() -> None:
-    _in_two()
-    is_waiting = getattr(etls.pair, "_is_waiting")
-
-    def fatal(*arguments: Any) -> bool:
-        if is_waiting(*arguments):
-            _die()
-        return False
-
-    setattr(etls.pair, "_is_waiting", fatal)
-
-
-def _after_the_leader_has_committed() -> None:
-    _in_two()
-    beside = getattr(etls.pair, "_Beside")
-    # Asked for first is what the follower has done, and then how it was committed.
-    setattr(beside, "result", _dying(beside.result, before=True))
+    setattr(etls.runner, "record_success", announce)
 
 
 STEPS: dict[str, Callable[[], None]] = {
@@ -156,9 +144,7 @@ OF_THE_LAKE: dict[str, Callable[[], None]] = {
     "between-publish-and-confirm-of-the-lake": _between_publish_and_confirm,
 }
 OF_ETLS: dict[str, Callable[[], None]] = {
-    "in-two": _in_two,
-    "before-the-leader-commits": _before_the_leader_commits,
-    "after-the-leader-has-committed": _after_the_leader_has_committed,
+    "before-the-commit": _before_the_commit,
 }
 
 

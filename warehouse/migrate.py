@@ -1,16 +1,32 @@
-"""``python -m warehouse.migrate``: bring the database to the newest schema, by yoyo."""
+"""``python -m warehouse.migrate``: bring the database to the newest schema."""
 
-from contextlib import closing
-
-import yoyo
-from yoyo.backends import DatabaseBackend
+import hashlib
+import re
+from pathlib import Path
 
 from warehouse.entry import run_command
 from warehouse.environment import database_url
-from warehouse.postgres import connect, translated_errors, wait_for
+from warehouse.errors import WarehouseError
+from warehouse.postgres import Cursor, connect, wait_for
 from warehouse.queries import SQL
 
 _LOCK = 7_236_110_264  # any number, the same for all who migrate
+_LIST = """
+    CREATE SCHEMA IF NOT EXISTS meta;
+    CREATE TABLE IF NOT EXISTS meta.migrations (
+        id text PRIMARY KEY,
+        checksum text NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    );
+    COMMENT ON TABLE meta.migrations IS 'The files of sql/migrations that have been applied';
+    COMMENT ON COLUMN meta.migrations.id IS 'The name of the file';
+    COMMENT ON COLUMN meta.migrations.checksum IS 'Of its text, comments and blanks aside';
+    COMMENT ON COLUMN meta.migrations.applied_at IS 'When it was applied';
+"""
+_OLDER = (
+    "this database was made by an older checkout ({}): docs/operations.md, 'Moving from an older"
+    " checkout', says how to move its data"
+)
 
 
 def main() -> None:
@@ -21,47 +37,69 @@ def main() -> None:
 def migrate(url: object, patience: float = 60) -> list[str]:
     """Apply the migrations that are missing, and name them; several callers at once take turns.
 
-    Our own advisory lock stands guard, because it goes with its connection: yoyo's lock is a row
-    that a killed process would leave behind. And what is applied and that it is applied are one
-    transaction, so that a kill leaves the database as it was.
+    All of them are one transaction: a killed migration leaves nothing behind. It waits three
+    seconds for a lock, then lets the others through and tries again, for ``patience`` seconds.
 
     Raises:
-        WarehouseError: a migration failed; the database is as it was.
+        WarehouseError: a migration failed, or the database is of another checkout; it is as it was.
     """
     return wait_for(lambda: _migrate(url), patience)
 
 
 def _migrate(url: object) -> list[str]:
-    with connect(url, "event-migrate") as guard, guard.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS meta")
-        guard.commit()
-        backend: DatabaseBackend = yoyo.get_backend(_yoyo_url(url))
-        with translated_errors(), closing(backend.connection):
-            missing = backend.to_apply(yoyo.read_migrations(str(SQL / "migrations")))
-            backend.ensure_internal_schema_updated()
-            with backend.transaction():
-                for migration in missing:
-                    migration.process_steps(backend, "apply")
-                    backend.mark_one(migration)
-            return [migration.id for migration in missing]
+    with connect(url, "event-migrate") as connection, connection.cursor() as cursor, connection:
+        cursor.execute("SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        cursor.execute("SET LOCAL lock_timeout = '3s'")
+        cursor.execute("SET LOCAL client_min_messages = warning")
+        missing = _missing(cursor)
+        if missing:
+            cursor.execute(_LIST)
+        for path in missing:
+            cursor.execute(path.read_text("utf-8"))
+            cursor.execute(
+                "INSERT INTO meta.migrations (id, checksum) VALUES (%s, %s)",
+                (path.stem, checksum(path)),
+            )
+        return [path.stem for path in missing]
 
 
 def pending(url: object) -> list[str]:
     """The migrations that are missing.
 
     Raises:
-        WarehouseError: the database cannot be asked.
+        WarehouseError: the database cannot be asked, or is of another checkout.
     """
-    with translated_errors():
-        backend: DatabaseBackend = yoyo.get_backend(_yoyo_url(url))
-        with closing(backend.connection):
-            return [m.id for m in backend.to_apply(yoyo.read_migrations(str(SQL / "migrations")))]
+    with connect(url, "event-migrate") as connection, connection.cursor() as cursor:
+        return [path.stem for path in _missing(cursor)]
 
 
-def _yoyo_url(url: object) -> str:
-    _, rest = str(url).split("://", 1)
-    return f"postgresql://{rest}{'&' if '?' in rest else '?'}schema=meta"
+def _missing(cursor: Cursor) -> list[Path]:
+    applied = _applied(cursor)
+    paths = sorted((SQL / "migrations").glob("*.sql"))
+    for path in paths:
+        if applied.get(path.stem, checksum(path)) != checksum(path):
+            raise WarehouseError(_OLDER.format(f"{path.stem} is another now"))
+    if newer := applied.keys() - {path.stem for path in paths}:
+        raise WarehouseError(f"this database is of a newer version: it has {max(newer)}")
+    return [path for path in paths if path.stem not in applied]
+
+
+def _applied(cursor: Cursor) -> dict[str, str]:
+    """The checksum of each applied migration."""
+    cursor.execute("SELECT to_regclass('meta._yoyo_migration'), to_regclass('meta.migrations')")
+    ((yoyo, ours),) = cursor.fetchall()
+    if yoyo is not None:
+        raise WarehouseError(_OLDER.format("its migrations are those of yoyo"))
+    if ours is None:
+        return {}
+    cursor.execute("SELECT id, checksum FROM meta.migrations")
+    return dict(cursor.fetchall())
+
+
+def checksum(path: Path) -> str:
+    """Of a migration's text, comments and blanks aside."""
+    statements = re.sub(r"--.*", "", path.read_text("utf-8")).split()
+    return hashlib.sha256(" ".join(statements).encode()).hexdigest()[:16]
 
 
 def describe(applied: list[str]) -> str:

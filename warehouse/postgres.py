@@ -12,7 +12,6 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as _connection
 from psycopg2.extensions import cursor as _cursor
-from psycopg2.extensions import make_dsn
 
 from warehouse.copy_format import HEAD, TAIL, encode_row
 from warehouse.errors import BrokenEnvironment, DatabaseUnavailable, WarehouseError
@@ -62,12 +61,6 @@ def open_connection(url: object, name: str, role: str | None = None) -> Connecti
             if role is not None:
                 cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         return connection
-
-
-def open_another(connection: Connection, role: str) -> Connection:
-    """A second connection to where the first one goes, under the same name."""
-    given = connection.info.dsn_parameters | {"password": connection.info.password}
-    return open_connection(make_dsn(**given), given["application_name"], role)
 
 
 @contextmanager
@@ -229,13 +222,6 @@ def copy_rows(
     statement = sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM {}")
     tables = map(lambda names: sql.Identifier(*names), (target, source))
     cursor.execute(statement.format(*tables, columns=_names(columns)))
-
-
-def keep_vacuum_away(cursor: Cursor, table: Sequence[str]) -> None:
-    """Keep autovacuum away until the transaction ends: it would count as none the rows that have
-    yet to be committed, and what joins them later would be planned for none."""
-    statement = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE")
-    cursor.execute(statement.format(sql.Identifier(*table)))
 
 
 def drop_table(cursor: Cursor, table: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ class Aggregate:
     amount: str
     day: str
     columns: tuple[str, str, str]  # of the result
+    version: int = 1  # as that of an ETL
 
     @property
     def facts(self) -> dict[str, str]:

@@ -4,8 +4,8 @@ from datetime import date
 
 from etls.aggregates.catalogue import Aggregate
 from etls.catalogue import Etl
-from etls.ledger import FULL, Outcome
-from etls.whole import Refreshed, refresh_whole
+from etls.full_refresh import Refreshed, full_refresh
+from etls.run_log import FULL, Outcome
 from warehouse.postgres import Connection, Cursor, empty_alone
 from warehouse.queries import query
 
@@ -19,15 +19,26 @@ class _Streamed(Etl):
 
 
 def refresh(connection: Connection, aggregate: Aggregate, through: date | None) -> Refreshed:
-    """Make ``reports.<aggregate>`` anew of all raw events, or of those up to a day, included.
+    """Fill ``reports.<aggregate>`` from all raw events, or from those up to a day, included.
 
-    Raises as ``refresh_whole``.
+    Raises as ``full_refresh``.
     """
-    return refresh_whole(
+    return full_refresh(
         connection,
-        _Streamed(aggregate.name, "reports", (aggregate.feed.table,), "an entity"),
+        as_etl(aggregate),
         lambda cursor: through or _last_day(cursor, aggregate),
         lambda cursor, last: _replace(cursor, aggregate, last),
+    )
+
+
+def as_etl(aggregate: Aggregate) -> Etl:
+    """The ETL that fills ``reports.<aggregate>``."""
+    return _Streamed(
+        aggregate.name,
+        "reports",
+        (aggregate.feed.table,),
+        f"a {aggregate.entity}",
+        aggregate.version,
     )
 
 

@@ -1,18 +1,18 @@
-"""Answering a question anew."""
+"""Answering a question from all raw events."""
 
 from datetime import date
 
 from etls.answers.catalogue import Answer, Rows
-from etls.ledger import FULL, Outcome
+from etls.full_refresh import Refreshed, full_refresh
+from etls.run_log import FULL, Outcome
 from etls.runner import passed_checks
-from etls.whole import Refreshed, refresh_whole
 from warehouse.postgres import Connection, Cursor, translated_errors
 from warehouse.queries import query
 
 
 def refresh(connection: Connection, answer: Answer) -> Refreshed:
-    """Make the table of an answer anew. Raises as ``refresh_whole``, and ``CheckFailed``."""
-    return refresh_whole(
+    """Fill the table of an answer. Raises as ``full_refresh``, and ``CheckFailed``."""
+    return full_refresh(
         connection, answer.etl, _last_day, lambda cursor, _: _replace(cursor, answer)
     )
 

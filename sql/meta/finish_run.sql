@@ -3,12 +3,12 @@ UPDATE meta.etl_runs
 SET
     status = 'succeeded',
     finished_at = clock_timestamp(),
-    rows_read = :'rows_read',
-    rows_written = :'rows_written',
     mode = :'mode',
     n_events = :'n_events',
+    rows_read = :'rows_read',
+    rows_written = :'rows_written',
+    checks = :'checks',
+    note = :'note',
     seen = pg_current_snapshot(),
-    server = (SELECT system_identifier::text FROM pg_control_system()),
-    definition = :'definition',
-    checks = :'checks'
+    server = (SELECT system_identifier::text FROM pg_control_system())
 WHERE run_id = :'run_id';

@@ -1,3 +1,4 @@
--- Take our turn to run an ETL if nobody has it; released by meta/unlock_etl, or with the connection.
+-- Take the run lock of an ETL if nobody has it; meta/unlock_etl, or the end of the connection,
+-- releases it.
 -- Returns whether we have it.
 SELECT pg_try_advisory_lock(hashtextextended('etl ' || :'etl', 0));

@@ -1,2 +1,2 @@
--- Let the next run of an ETL have its turn.
+-- Release the run lock of an ETL.
 SELECT pg_advisory_unlock(hashtextextended('etl ' || :'etl', 0));

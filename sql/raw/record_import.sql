@@ -1,5 +1,7 @@
 -- What a producer says it has published of a file.
-INSERT INTO raw.imports (imported_at, feed, source, n_messages, n_rows, last_line, error, fingerprint)
+INSERT INTO raw.imports (
+    imported_at, feed, source, n_messages, n_rows, last_line, error, fingerprint
+)
 VALUES (
     :'imported_at', :'feed', :'source', :'n_messages', :'n_rows', :'last_line', :'error',
     :'fingerprint'

@@ -1,15 +1,13 @@
 -- reports.article_performance
 -- Grain:  one row an article and UTC date on which it was displayed or clicked.
 -- Inputs: raw.article_events of the dates from :first_date to :last_date.
--- Rule:   displays, clicks and the article of an event are those of reports.article_actions. Title and category are the last that any event of the article
---         on that date names; at one instant the last in the order of the source.
---         Later dates keep their rows: what the clicks of these dates have grown by is added there.
+-- Rule:   displays, clicks and the article of an event are those of reports.article_actions. Title
+--         and category are the last that any event of the article on that date names; at one
+--         instant the last in the order of the source. Later dates keep their rows: what the
+--         clicks of these dates have grown by is added there.
 -- Returns import_date, rows_written of each date.
 
-SET LOCAL work_mem = '128MB';
-SET LOCAL jit = off;
-
--- Keeps autovacuum away: it would count as none the rows that this transaction has yet to commit.
+-- ANALYZE ignores uncommitted rows.
 LOCK TABLE reports.article_performance IN SHARE UPDATE EXCLUSIVE MODE;
 
 -- Titles hardly change, so there are few rows to choose the last among.

@@ -3,5 +3,6 @@
 
 SELECT
     'every row is counted' AS check_name,
-    (COALESCE(sum(deliveries), 0) <> (SELECT count(*) FROM raw.user_interactions))::int AS n_violations
+    (COALESCE(sum(deliveries), 0) <> (SELECT count(*) FROM raw.user_interactions))::int
+        AS n_violations
 FROM reports.duplicates_by_date;

@@ -6,9 +6,6 @@
 --         and clicks are those of reports.article_actions, with or without an article's id.
 -- Returns import_date, rows_written of each date.
 
-SET LOCAL work_mem = '128MB';
-SET LOCAL jit = off;
-
 DELETE FROM reports.user_performance
 WHERE date BETWEEN :'first_date'::date AND :'last_date'::date;
 

@@ -2,9 +2,10 @@
 -- Question: are users with at least 5 VIEWs and at least 10 CLICKs 18 to 49 or 50 to 80 years old?
 -- Grain:    one row an age group; all groups have one.
 -- Inputs:   raw.user_interactions, raw.web_users, all of them.
--- Rule:     an event that was delivered several times counts once. An age is a number or a range. It
---           is in a group if all of it is; 'outside' if all of it is below 18 or above 80;
---           'straddling' if a part is in a group and another is not. 'unknown': no age, or no such user.
+-- Rule:     an event that was delivered several times counts once. An age is a number or a range.
+--           It is in a group if all of it is; 'outside' if all of it is below 18 or above 80;
+--           'straddling' if a part is in a group and another is not; 'unknown' if there is no
+--           age, or no such user.
 DELETE FROM reports.valuable_users_by_age_group;
 
 INSERT INTO reports.valuable_users_by_age_group (age_group, users)

@@ -28,8 +28,7 @@ TABLES = [feed.table for feed in FEEDS.values()] + [
     "raw.pruned_rows",
     "raw.dead_letters",
     "raw.suspects",
-    "crm.users_dim",
-    "crm.user_repeats",
+    "crm.user_history",
     "reports.user_events_daily",
     "reports.article_performance",
     "reports.user_performance",
@@ -183,6 +182,22 @@ def running_producer(path: Path) -> Iterator[subprocess.Popen[str]]:
             yield producer
         finally:
             producer.kill()
+
+
+@contextmanager
+def running_etl(step: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A run of users_dim on 2020-12-06 under way; ``step``: one of tests.dying."""
+    program = ["tests.dying", step] if step else ["etls"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *program, "run", "users_dim", "--date", "2020-12-06"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextmanager

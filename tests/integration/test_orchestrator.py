@@ -22,6 +22,7 @@ from orchestrator.assets import dated_assets
 from orchestrator.definitions import defs, every_night, stale_dates
 from orchestrator.notify import tell_of_failures
 from orchestrator.settings import settings
+from orchestrator.verification import every_week, verification
 from tests.builders import SAMPLES
 from tests.integration.conftest import Consumer, Database, run
 
@@ -136,6 +137,18 @@ def test_stale_dates_are_asked_for_once(imported: Database) -> None:
     )
     late = asked()
     assert len(late) == 2 and not {r.run_key for r in late} & {r.run_key for r in first}
+
+
+def test_every_week_whole_tables_are_examined_and_damage_fails(imported: Database) -> None:
+    assert every_week in (defs.schedules or ()) and every_week.cron_schedule == "0 4 * * 0"
+    assert run("etls", "run", "users_dim", "user_events_daily", "--stale").returncode == 0
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert verification.execute_in_process(instance=instance).success
+        imported.rows("UPDATE crm.users_dim_past SET valid_to = valid_to + INTERVAL '1 minute'")
+        result = verification.execute_in_process(instance=instance, raise_on_error=False)
+    assert not result.success
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    assert "WRONG a version ends where the next one begins" in str(failure.step_failure_data.error)
 
 
 def test_every_night_the_day_before_is_run() -> None:

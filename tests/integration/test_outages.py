@@ -4,8 +4,13 @@ These tests stop the servers that ``make test`` has started for them.
 """
 
 import os
+import random
 import re
+import signal
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -20,12 +25,16 @@ from tests.integration.conftest import (
     eventually,
     run,
     running_consumer,
+    running_etl,
     running_producer,
 )
 from tests.integration.test_ingestion import many_events, stored_exactly
-from warehouse.postgres import connect
+from warehouse.postgres import connect, open_connection, wait_for
 
 COUNT = 300_000
+KILLS = int(os.environ.get("KILLS", "6"))
+SEED = int(os.environ.get("PROPERTY_SEED", random.randrange(10**9)))
+AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'event-etl'"
 
 
 @pytest.fixture(name="stack")
@@ -139,3 +148,42 @@ def test_a_consumer_that_the_broker_thinks_too_slow_connects_again_and_goes_on(
         assert "30,000 rows read: 30,000 stored" in out
         stored_exactly(database, 30_000)
         assert re.search("broker away.*acknowledgement on channel", consumer.log.read_text())
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)  # seconds
+def test_kills_around_the_commit_of_a_run_leave_all_of_it_or_nothing() -> None:
+    """Of the client and of its server process in turn, which takes the whole server with it."""
+    url = os.environ["DATABASE_URL"]
+    chance = random.Random(SEED)
+    found: Counter[tuple[str, str]] = Counter()
+    for number in range(KILLS):
+        with connect(url, "tests") as connection:
+            rows = Database(connection).rows
+            Database(connection).empty()
+            rows(
+                "INSERT INTO raw.user_events"
+                " (event_id, id, event_type, received_at, imported_at, line)"
+                " SELECT gen_random_uuid(), n::text, 'User Created', '2020-12-06 10:00', now(), n"
+                " FROM generate_series(1, 200) AS n"
+            )
+        victim = ("client", "server")[number % 2]
+        with running_etl("before-the-commit") as process:
+            assert process.stdout
+            backend = int(process.stdout.readline())
+            time.sleep(chance.uniform(0, 0.004))
+            with suppress(ProcessLookupError):  # it has been faster
+                os.kill(process.pid if victim == "client" else backend, signal.SIGKILL)
+            process.wait(timeout=30)
+        wait_for(lambda: open_connection(url, "tests").close(), patience=30)
+        with connect(url, "tests") as connection:
+            rows = Database(connection).rows
+            eventually(lambda rows=rows: rows(AT_WORK) == [(0,)])  # type: ignore[misc]
+            ((status,),) = rows("SELECT status FROM meta.etl_runs")
+            ((n_versions,),) = rows("SELECT count(*) FROM crm.users_dim")
+            assert n_versions == (200 if status == "succeeded" else 0), (status, number, SEED)
+            found[victim, status] += 1
+            assert run("etls", "run", "users_dim", "--date", "2020-12-06").returncode == 0
+            assert rows("SELECT count(*) FROM crm.users_dim WHERE is_valid") == [(200,)]
+            assert rows("SELECT count(*) FROM meta.etl_runs WHERE status = 'running'") == [(0,)]
+    print(f"seed {SEED}: {KILLS} kills: {dict(found)}")
+    assert {victim for victim, _ in found} == {"client", "server"}

@@ -126,7 +126,7 @@ def test_functions_of_the_owner_name_their_schemas_and_are_not_everybodys(
     administrator: Database,
 ) -> None:
     found = administrator.rows(f"SELECT proname, proconfig, proacl::text {DEFINER_FUNCTIONS}")
-    assert {name for name, _, _ in found} == {"add_day", "drop_days", "know_ends"}
+    assert {name for name, _, _ in found} == {"add_day", "drop_days"}
     for name, settings, rights in found:
         assert "search_path=pg_catalog, pg_temp" in settings, name
         assert rights is not None and not rights.startswith("{=X") and ",=X" not in rights, name
@@ -153,7 +153,6 @@ def test_a_reader_writes_nothing(logins: dict[str, Login]) -> None:
         "DELETE FROM meta.etl_runs",
         f"SELECT raw.add_day('raw.user_events', '{DAY}')",
         f"SELECT raw.drop_days('raw.user_events', '{DAY}')",
-        "SELECT crm.know_ends()",
     ):
         reader.is_refused(statement)
     assert reader.do("SELECT count(*) FROM raw.user_events, crm.users_as_of(now())") == [(0,)]

@@ -6,8 +6,8 @@ import pytest
 
 from etls.catalogue import ETLS, etl_named
 from etls.dates import chosen_dates
-from etls.ledger import Change, Outlook
-from etls.runner import LEAST_FOR_TWO, Job, spans
+from etls.run_log import WorkEstimate
+from etls.runner import groups
 from warehouse.errors import UsageError
 from warehouse.queries import SQL, query
 
@@ -46,56 +46,36 @@ def test_every_etl_has_its_sql_at_the_path_of_its_target() -> None:
     for etl in ETLS.values():
         assert (SQL / etl.schema / f"{etl.name}.sql").is_file()
         assert "%(start)s" in query(etl.sql) and "%(end)s" in query(etl.sql)
-        assert "%(first_date)s" in query(etl.checks)
+        assert "%(start)s" in query(etl.checks) or "%(first_date)s" in query(etl.checks)
 
 
-def outlook(day: int, has_run: bool) -> Outlook:
-    return Outlook(date(2020, 12, day), 1, has_run)
+def estimate(day: int, is_known: bool) -> WorkEstimate:
+    return WorkEstimate(date(2020, 12, day), 1, is_known)
 
 
 @pytest.mark.parametrize(
     ("found", "full", "expected"),
     [
         ([], False, []),
-        ([outlook(1, False), outlook(2, False), outlook(4, False)], False, [[1, 2], [4]]),
-        ([outlook(1, False), outlook(2, True), outlook(3, False)], False, [[1], [2], [3]]),
-        ([outlook(1, True), outlook(2, True)], False, [[1], [2]]),
-        ([outlook(1, True), outlook(2, False), outlook(3, True)], True, [[1, 2, 3]]),
+        ([estimate(1, False), estimate(2, False), estimate(4, False)], False, [[1, 2], [4]]),
+        ([estimate(1, False), estimate(2, True), estimate(3, False)], False, [[1], [2], [3]]),
+        ([estimate(1, True), estimate(2, True)], False, [[1], [2]]),
+        ([estimate(1, True), estimate(2, False), estimate(3, True)], True, [[1, 2, 3]]),
     ],
 )
 def test_dates_in_a_row_are_worked_on_together_where_all_has_to_be_done(
-    found: list[Outlook], full: bool, expected: list[list[int]]
+    found: list[WorkEstimate], full: bool, expected: list[list[int]]
 ) -> None:
-    assert [[day.day for day in span] for span in spans(found, full=full)] == expected
+    assert [[day.day for day in group] for group in groups(found, full=full)] == expected
 
 
 @pytest.mark.parametrize(("n_bytes", "longest"), [(1, 31), (200_000_000, 5), (2_000_000_000, 1)])
 def test_a_transaction_works_on_no_more_than_it_can_hold(n_bytes: int, longest: int) -> None:
-    year = [Outlook(date(2020, 1, 1) + timedelta(days=n), n_bytes, False) for n in range(366)]
-    lengths = [len(span) for span in spans(year, full=False)]
+    year = [WorkEstimate(date(2020, 1, 1) + timedelta(days=n), n_bytes, False) for n in range(366)]
+    lengths = [len(group) for group in groups(year, full=False)]
     assert max(lengths) == longest and sum(lengths) == 366
 
 
 def test_an_unknown_etl_is_named_with_those_that_are() -> None:
     with pytest.raises(UsageError, match="no ETL is called 'x'; there are users_dim"):
         etl_named("x")
-
-
-@pytest.mark.parametrize(
-    ("n_events", "n_new", "since", "full", "is_shared"),
-    [
-        (30_000, 30_000, None, False, True),
-        (30_000, 499, "9:9:", False, False),
-        (30_000, 500, "9:9:", False, True),
-        (30_000, 499, "9:9:", True, True),
-        (30_000, 0, "9:9:", False, True),  # nothing is new: all of it is examined
-        (19_999, 0, "9:9:", False, False),
-        (19_999, 19_999, None, False, False),
-    ],
-)
-def test_two_sessions_share_what_is_much_for_one(
-    n_events: int, n_new: int, since: str | None, full: bool, is_shared: bool
-) -> None:
-    change = Change(date(2020, 12, 5), n_events, n_new, since)
-    job = Job(etl_named("users_dim"), [change], full)
-    assert (job.effort >= LEAST_FOR_TWO) is is_shared

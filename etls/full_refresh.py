@@ -1,4 +1,4 @@
-"""Tables that are made anew of all raw events, not day by day."""
+"""Tables that are made of all raw events each time, not day by day."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from etls.catalogue import Etl
-from etls.ledger import Outcome, pruned_before, record_success
-from etls.runner import recorded, turn
+from etls.run_log import Outcome, pruned_before, record_success
+from etls.runner import recorded, run_lock
 from warehouse.errors import UsageError
 from warehouse.postgres import Connection, Cursor, translated_errors
+from warehouse.queries import query
 
 
 @dataclass(frozen=True)
@@ -21,20 +22,20 @@ class Refreshed:
     seconds: float
 
 
-def refresh_whole(
+def full_refresh(
     connection: Connection,
     etl: Etl,
     last_day: Callable[[Cursor], date],
     fill: Callable[[Cursor, date], Outcome],
 ) -> Refreshed:
-    """Make an ETL's target anew, in one transaction; it stands in the ledger under its last day.
+    """Replace the rows of an ETL's target in one transaction; the run log has its last day.
 
     Raises:
         UsageError: some of the events have been pruned: the table would forget them.
-        WarehouseError: it failed; the table is as it was, the ledger says why.
+        WarehouseError: it failed; the table is as it was, the run log says why.
     """
     started = time.monotonic()
-    with turn(connection, etl):
+    with run_lock(connection, etl):
         with connection, connection.cursor() as cursor:
             if (first := pruned_before(cursor, etl)) is not None:
                 raise UsageError(
@@ -47,7 +48,7 @@ def refresh_whole(
             connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute(query("meta/begin_run"))
             outcome = fill(cursor, last)
-            record_success(cursor, run_id, etl, outcome)
+            record_success(cursor, run_id, outcome)
     return Refreshed(last, outcome, time.monotonic() - started)
