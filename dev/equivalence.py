@@ -30,17 +30,24 @@ _COMMON = """
         n AS line,
         floor(random() * 40)::int AS who,
         floor(random() * 6)::int AS what,
-        floor(random() * 3)::int AS how
+        floor(random() * 3)::int AS how,
+        random() AS column_1,
+        random() AS column_2,
+        random() AS column_3
     FROM generate_series(1, 1500) AS n
 """
+# What is compared, if it is not the target alone.
+_TABLES = {"users_dim": ["crm.user_history"]}
 _GENERATORS = {
     "raw.user_events": """
-        INSERT INTO raw.user_events (event_id, id, event_type, username, user_email, plan_name,
-            received_at, imported_at, line)
+        INSERT INTO raw.user_events (event_id, id, event_type, username, user_email, user_type,
+            organization_name, plan_name, received_at, imported_at, line)
         SELECT md5(format('%s %s', {batch}, line))::uuid, 'user ' || who,
             (ARRAY['User Created', 'User Updated', 'User Updated', 'User Updated', 'User Updated',
             'User Deleted'])[what + 1],
-            'u', NULLIF(how, 0)::text, 'Free', instant, imported_at, line
+            CASE WHEN column_1 > 0.1 THEN 'u' END, CASE WHEN column_1 > 0.2 THEN 'e' END,
+            CASE WHEN column_2 > 0.1 THEN 't' END, CASE WHEN column_2 > 0.2 THEN 'o' END,
+            CASE WHEN column_3 > 0.1 THEN 'p' END, instant, imported_at, line
         FROM events
     """,
     "raw.article_events": """
@@ -52,7 +59,9 @@ _GENERATORS = {
             'article_closed', 'article_viewed', 'x'])[what + 1],
             NULLIF('user ' || who, 'user 0'),
             CASE WHEN how < 2 THEN jsonb_build_object(CASE how WHEN 0 THEN 'id' ELSE 'ID' END,
-            (who % 9)::text, 'title', NULLIF(line % 4, 0)::text, 'category', what::text) END,
+            (who % 9)::text, CASE WHEN column_1 < 0.5 THEN 'title' ELSE 'Title' END,
+            NULLIF(line % 4, 0)::text, CASE WHEN column_2 < 0.5 THEN 'category' ELSE 'Category' END,
+            what::text) END,
             imported_at, line
         FROM events
     """,
@@ -89,12 +98,12 @@ _GENERATORS = {
 }
 
 
-def compare_with_git(etl: Etl, commit: str) -> None:
-    """Compare the tree of a commit with the present one.
+@contextmanager
+def tree_of(commit: str) -> Iterator[Path]:
+    """The files of a commit.
 
     Raises:
         UsageError: there is no such commit.
-        WarehouseError: they make different tables.
     """
     archive = subprocess.run(
         ["git", "archive", commit], cwd=_ROOT, capture_output=True, check=False
@@ -104,7 +113,7 @@ def compare_with_git(etl: Etl, commit: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             files.extractall(folder, filter="data")
-        compare(etl, Path(folder), _ROOT)
+        yield Path(folder)
 
 
 def compare(etl: Etl, old: Path, new: Path) -> None:
@@ -165,13 +174,16 @@ def _run(etl: Etl, *dates: str) -> list[str]:
 
 def _after(step: Step, etl: Etl, tree: Path, url: str) -> list[str]:
     _, statements, commands = step
-    with connect(url, "equivalence") as connection, connection.cursor() as cursor, connection:
-        for statement in statements:
-            cursor.execute(statement)
+    with connect(url, "equivalence") as connection:
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
     for command in commands:
         _program(tree, url, *command)
     with connect(url, "equivalence") as connection, connection.cursor() as cursor:
-        return _rows(cursor, etl.target)
+        return [
+            row for table in _TABLES.get(etl.name, [etl.target]) for row in _rows(cursor, table)
+        ]
 
 
 def _rows(cursor: Cursor, table: str) -> list[str]:

@@ -8,26 +8,25 @@ import argparse
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import sqlparse
-from sqlparse import tokens
 
-from dev.equivalence import compare_with_git
+from dev.equivalence import compare, tree_of
 from etls.aggregates.catalogue import AGGREGATES
-from etls.aggregates.streamed import as_etl
+from etls.aggregates.streamed import as_etl, facts_query
 from etls.answers.catalogue import ANSWERS
 from etls.catalogue import ETLS, Etl
 from warehouse.entry import Parser, run_command
 from warehouse.errors import UsageError, WarehouseError
 from warehouse.queries import SQL
+from warehouse.sql_text import words
 
 _FILE = SQL / "versions.json"
 _OBJECT = re.compile(r"\b(?:raw|crm|reports|meta|public)\.\w+")
 _DEFINITION = re.compile(r"^CREATE (?:OR REPLACE )?(?:VIEW|FUNCTION) ([\w.]+)", re.I | re.M)
-_BODY = re.compile(r"(\$\w*\$)(.*)\1", re.S)
 
 ALL: dict[str, Etl] = {
     **ETLS,
@@ -43,13 +42,16 @@ class Recorded(NamedTuple):
     fingerprint: str
 
 
-def fingerprint(etl: Etl) -> str:
-    """Of an ETL's SQL and of the views and functions that it reads, directly or not.
+def fingerprint(etl: Etl, sql: Path | None = None) -> str:
+    """Of an ETL's SQL and of the views and functions that it reads, directly or not, in a folder.
 
     Comments and blanks do not count.
     """
-    text = (SQL / f"{etl.sql}.sql").read_text("utf-8")
-    parts = [_normalised(text), *(_normalised(one) for one in _read_by(text))]
+    sql = sql or SQL
+    text = (sql / f"{etl.sql}.sql").read_text("utf-8")
+    if etl.name in AGGREGATES:
+        text += facts_query(AGGREGATES[etl.name])
+    parts = [" ".join(words(one)) for one in (text, *_read_by(text, sql))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -76,9 +78,9 @@ def changed() -> dict[str, str]:
     return found
 
 
-def _read_by(text: str) -> list[str]:
+def _read_by(text: str, sql: Path) -> list[str]:
     """The definitions of views and functions that a text names, and those that they name."""
-    definitions = _definitions()
+    definitions = _definitions(sql)
     found: dict[str, str] = {}
     waiting = [text]
     while waiting:
@@ -90,29 +92,14 @@ def _read_by(text: str) -> list[str]:
 
 
 @lru_cache
-def _definitions() -> dict[str, str]:
+def _definitions(sql: Path) -> dict[str, str]:
     """Each view and function as the last migration defines it."""
     found = {}
-    for path in sorted((SQL / "migrations").glob("*.sql")):
+    for path in sorted((sql / "migrations").glob("*.sql")):
         for statement in sqlparse.split(path.read_text("utf-8")):
             if named := _DEFINITION.search(statement):
                 found[named.group(1)] = statement
     return found
-
-
-def _normalised(text: str) -> str:
-    return " ".join(_words(text))
-
-
-def _words(text: str) -> Iterator[str]:
-    for statement in sqlparse.parse(text):
-        for token in statement.flatten():  # type: ignore[no-untyped-call]
-            if token.is_whitespace or token.ttype in tokens.Comment:
-                continue
-            if body := _BODY.fullmatch(token.value):
-                yield from _words(body.group(2))
-            else:
-                yield token.value
 
 
 def _record(etls: dict[str, Etl]) -> None:
@@ -157,7 +144,14 @@ def _record_equivalent(arguments: argparse.Namespace) -> None:
     name = arguments.etl
     if name not in ALL:
         raise UsageError(f"no ETL is called {name!r}; there are {', '.join(ALL)}")
-    compare_with_git(ALL[name], arguments.against)
+    known = recorded().get(name)
+    with tree_of(arguments.against) as old:
+        if known is None or fingerprint(ALL[name], old / "sql") != known.fingerprint:
+            raise UsageError(
+                f"{arguments.against} does not have the recorded SQL of {name}: type AGAINST= and"
+                " the commit before the change (git log sql)"
+            )
+        compare(ALL[name], old, SQL.parent)
     _record({name: ALL[name]})
     print(f"{name}: the same results as {arguments.against}; its new SQL is recorded")
 

@@ -171,20 +171,18 @@ def _status(arguments: Namespace) -> None:
 def _verify(arguments: Namespace) -> None:
     from etls.verify import verify
 
-    broken = []
+    remedies = []
+    is_sound = True
     with _database() as connection:
         for name in arguments.etls or ETLS:
             etl = etl_named(name)
             print(f"examining {etl.target}", file=sys.stderr)
             verified = verify(connection, etl)
             print(visible(str(verified), kept="\n"), flush=True)
-            if not verified.is_sound:
-                broken.append(verified)
-    if broken:
-        names = " ".join(verified.etl.name for verified in broken)
-        dates = [day for verified in broken for day in verified.dates]
-        span = f"FROM={min(dates)} TO={max(dates)}" if dates else "FROM=… TO=…"
-        raise WarehouseError(f"something has changed the tables: type make {names} FULL=1 {span}")
+            is_sound &= verified.is_sound
+            remedies += verified.remedies
+    if not is_sound:
+        raise WarehouseError("\n  ".join(["something has changed the tables:", *remedies]))
 
 
 def _prune(arguments: Namespace) -> None:

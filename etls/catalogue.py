@@ -22,6 +22,7 @@ class Etl(NamedTuple):  # starts sooner than a dataclass, and each run is a proc
     inputs: tuple[str, ...]  # raw tables, partitioned by day
     grain: str
     version: int = 1
+    date_column: str = "event_date"  # of the table, where it has one; for make verify
 
     @property
     def target(self) -> str:
@@ -53,8 +54,16 @@ _ALL = (
         grain="a user and state, type 2",
     ),
     Etl("user_events_daily", "reports", inputs=("raw.user_events",), grain="a date"),
-    Etl("article_performance", "reports", inputs=_ARTICLES, grain="an article and date"),
-    Etl("user_performance", "reports", inputs=_ARTICLES, grain="a user and date"),
+    Etl(
+        "article_performance",
+        "reports",
+        inputs=_ARTICLES,
+        grain="an article and date",
+        date_column="date",
+    ),
+    Etl(
+        "user_performance", "reports", inputs=_ARTICLES, grain="a user and date", date_column="date"
+    ),
 )
 
 ETLS: dict[str, Etl] = {etl.name: etl for etl in _ALL}

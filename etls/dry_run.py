@@ -8,7 +8,7 @@ import sqlparse
 
 from etls.catalogue import Etl
 from etls.run_log import pending_work
-from etls.runner import Job, estimated, execute, groups
+from etls.runner import Job, estimated, execute, groups, run_lock
 from warehouse.postgres import Connection, Cursor, translated_errors
 from warehouse.queries import query
 
@@ -21,24 +21,34 @@ def dry_run(
 ) -> Iterator[str]:
     """What a run would do, in lines for a person; ``verbose``: its statements with their plans.
 
+    Each group of dates is counted as if it ran alone. Runs of the ETL wait meanwhile.
+
     Raises:
         WarehouseError: the run would fail.
     """
-    found = list(groups(estimated(connection, etl, dates), full=full))
-    for group in found if verbose else found[:_MOST_LINES]:
-        with translated_errors(), connection.cursor() as cursor:
-            cursor.execute(query("meta/begin_run"))
-            job = Job(etl, pending_work(cursor, etl, group), full)
-            try:
-                if verbose and not job.has_nothing_new:
-                    yield from _statements(cursor, job)
-                yield _outcome(cursor, job)
-            finally:
-                connection.rollback()
+    with run_lock(connection, etl):
+        found = list(groups(estimated(connection, etl, dates), full=full))
+        for group in found if verbose else found[:_MOST_LINES]:
+            yield from _group(connection, etl, group, full, verbose)
     if len(found) > _MOST_LINES and not verbose:
         n_more = sum(map(len, found[_MOST_LINES:]))
         yield f"{etl.name}: and {n_more:,} more dates, from {found[_MOST_LINES][0]} to {max(dates)}"
-    yield "nothing was kept: this was a dry run"
+    alone = "; each line is counted as if it ran alone" if len(found) > 1 else ""
+    yield f"nothing was kept: this was a dry run{alone}"
+
+
+def _group(
+    connection: Connection, etl: Etl, group: list[date], full: bool, verbose: bool
+) -> Iterator[str]:
+    with translated_errors(), connection.cursor() as cursor:
+        cursor.execute(query("meta/begin_run"))
+        job = Job(etl, pending_work(cursor, etl, group), full)
+        try:
+            if verbose and not job.has_nothing_new:
+                yield from _statements(cursor, job)
+            yield _outcome(cursor, job)
+        finally:
+            connection.rollback()
 
 
 def _outcome(cursor: Cursor, job: Job) -> str:
@@ -63,7 +73,7 @@ def _why(job: Job) -> str:
     if job.since is not None:
         return f"{job.pending[0].n_new:,} of them new"
     if any(pending.has_run for pending in job.pending):
-        return "all to be done, since the ETL has another version or events have gone"
+        return "all to be done: another version or server made them, or events have gone"
     return "all to be done for the first time"
 
 

@@ -58,7 +58,7 @@ class DateStatus(NamedTuple):
         if self.finished_at is None:
             return f"{self.import_date}  never run, {self.n_new:,} events"
         if self.is_outdated:
-            return f"{self.import_date}  the ETL has another version since its last run"
+            return f"{self.import_date}  made by another version of the ETL, or on another server"
         last = f"{self.finished_at:%Y-%m-%d %H:%M}"
         return f"{self.import_date}  {self.n_new:,} new events since {last}"
 

@@ -89,9 +89,9 @@ class CheckFailed(WarehouseError):
 
     def __init__(self, target: str, broken: Mapping[str, int]) -> None:
         self.broken = broken  # how many rows broke each
-        said = "; ".join(f"{name}: {count:,} times not" for name, count in broken.items())
+        self.said = "; ".join(f"{name}: {count:,} times not" for name, count in broken.items())
         super().__init__(
-            f"{target} was not kept, it breaks a check: {said}; make verify examines the table"
+            f"{target} was not kept, it breaks a check: {self.said}; make verify examines the table"
         )
 
 
@@ -214,10 +214,12 @@ def execute(cursor: Cursor, job: Job) -> list[Outcome]:
         with savepoint(cursor), translated_errors():
             return _execute(cursor, job)
     except (InvalidRow, CheckFailed) as error:
-        note = f"the whole date was done again, because {error}"
-        print(f"warning: {job.etl.name} {job.pending[0].import_date}: {note}", file=sys.stderr)
+        said = error.said if isinstance(error, CheckFailed) else str(error)
+        why = f"the new events alone do not fit what is there ({said})"
+        date_of_it = job.pending[0].import_date
+        print(f"warning: {job.etl.name} {date_of_it}: {why}; doing the whole date", file=sys.stderr)
         whole = _execute(cursor, job._replace(full=True))
-        return [outcome._replace(note=note) for outcome in whole]
+        return [outcome._replace(note=f"whole date, since {why}") for outcome in whole]
 
 
 def _execute(cursor: Cursor, job: Job) -> list[Outcome]:

@@ -17,7 +17,7 @@ def verify_tables(context: dg.OpExecutionContext) -> None:
             verified = verify(connection, etl)
             context.log.info(str(verified))
             if not verified.is_sound:
-                broken.append(str(verified))
+                broken.append("\n".join([str(verified), *verified.remedies]))
     if broken:
         raise dg.Failure("\n".join(broken), allow_retries=False)
 

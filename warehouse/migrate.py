@@ -1,14 +1,14 @@
 """``python -m warehouse.migrate``: bring the database to the newest schema."""
 
 import hashlib
-import re
 from pathlib import Path
 
 from warehouse.entry import run_command
 from warehouse.environment import database_url
-from warehouse.errors import WarehouseError
-from warehouse.postgres import Cursor, connect, wait_for
+from warehouse.errors import DatabaseUnavailable, WarehouseError
+from warehouse.postgres import SETUP_ADVICE, Cursor, connect, translated_errors, wait_for
 from warehouse.queries import SQL
+from warehouse.sql_text import words
 
 _LOCK = 7_236_110_264  # any number, the same for all who migrate
 _LIST = """
@@ -24,7 +24,7 @@ _LIST = """
     COMMENT ON COLUMN meta.migrations.applied_at IS 'When it was applied';
 """
 _OLDER = (
-    "this database was made by an older checkout ({}): docs/operations.md, 'Moving from an older"
+    "this database was made by another checkout ({}): docs/operations.md, 'Moving from an older"
     " checkout', says how to move its data"
 )
 
@@ -47,20 +47,35 @@ def migrate(url: object, patience: float = 60) -> list[str]:
 
 
 def _migrate(url: object) -> list[str]:
-    with connect(url, "event-migrate") as connection, connection.cursor() as cursor, connection:
-        cursor.execute("SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        cursor.execute("SET LOCAL lock_timeout = '3s'")
-        cursor.execute("SET LOCAL client_min_messages = warning")
-        missing = _missing(cursor)
-        if missing:
-            cursor.execute(_LIST)
-        for path in missing:
-            cursor.execute(path.read_text("utf-8"))
+    with connect(url, "event-migrate") as connection:
+        with connection, connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO meta.migrations (id, checksum) VALUES (%s, %s)",
-                (path.stem, checksum(path)),
+                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 0"
             )
-        return [path.stem for path in missing]
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            cursor.execute("SET LOCAL lock_timeout = '3s'")
+            cursor.execute("SET LOCAL client_min_messages = warning")
+            missing = _missing(cursor)
+            if missing:
+                cursor.execute(_LIST)
+            for path in missing:
+                _apply(cursor, path)
+                cursor.execute(
+                    "INSERT INTO meta.migrations (id, checksum) VALUES (%s, %s)",
+                    (path.stem, checksum(path)),
+                )
+            return [path.stem for path in missing]
+
+
+def _apply(cursor: Cursor, path: Path) -> None:
+    try:
+        with translated_errors():
+            cursor.execute(path.read_text("utf-8"))
+    except DatabaseUnavailable:
+        raise  # it passes by itself
+    except WarehouseError as error:
+        said = str(error).removesuffix(SETUP_ADVICE)
+        raise WarehouseError(f"{path.name}: {said}; the database is as it was") from error
 
 
 def pending(url: object) -> list[str]:
@@ -98,8 +113,7 @@ def _applied(cursor: Cursor) -> dict[str, str]:
 
 def checksum(path: Path) -> str:
     """Of a migration's text, comments and blanks aside."""
-    statements = re.sub(r"--.*", "", path.read_text("utf-8")).split()
-    return hashlib.sha256(" ".join(statements).encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join(words(path.read_text("utf-8"))).encode()).hexdigest()[:16]
 
 
 def describe(applied: list[str]) -> str:

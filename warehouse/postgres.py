@@ -29,6 +29,7 @@ _SETUP_AT_FAULT = ("0A", "26", "28", "34", "3D", "3F", "42")  # no such table, r
 # libpq gives no SQLSTATE for what a server says to a connection it refuses.
 _REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
 _COPY_BUFFER = 1 << 20
+SETUP_ADVICE = "; run make setup"
 
 
 class DuplicateKey(WarehouseError):
@@ -78,7 +79,7 @@ def translated_errors() -> Iterator[None]:
     except psycopg2.Error as error:
         said = f"PostgreSQL: {_one_line(error)}"
         if _is_setup_at_fault(error):
-            advice = "; run make setup" if _class_of(error) in ("3F", "42") else ""
+            advice = SETUP_ADVICE if _class_of(error) in ("3F", "42") else ""
             raise BrokenEnvironment(said + advice) from error
         if _class_of(error) in _ROW_AT_FAULT:
             raise InvalidRow(said) from error

@@ -42,6 +42,16 @@ def as_etl(aggregate: Aggregate) -> Etl:
     )
 
 
+def facts_query(aggregate: Aggregate) -> str:
+    """What puts the facts up to a day into a temporary table."""
+    return (
+        "CREATE TEMPORARY TABLE facts ON COMMIT DROP AS"
+        f' SELECT {aggregate.entity} AS entity, {aggregate.category} COLLATE "C" AS category,'
+        f" {aggregate.amount} AS amount, {aggregate.day} AS day"
+        f" FROM {aggregate.feed.table} WHERE {aggregate.day} <= %s"
+    )
+
+
 def _last_day(cursor: Cursor, aggregate: Aggregate) -> date:
     cursor.execute(
         f"SELECT coalesce(max({aggregate.day}), current_date) FROM {aggregate.feed.table}"
@@ -53,13 +63,7 @@ def _last_day(cursor: Cursor, aggregate: Aggregate) -> date:
 
 def _replace(cursor: Cursor, aggregate: Aggregate, last: date) -> Outcome:
     """Put new rows in the place of the old."""
-    cursor.execute(
-        "CREATE TEMPORARY TABLE facts ON COMMIT DROP AS"
-        f' SELECT {aggregate.entity} AS entity, {aggregate.category} COLLATE "C" AS category,'
-        f" {aggregate.amount} AS amount, {aggregate.day} AS day"
-        f" FROM {aggregate.feed.table} WHERE {aggregate.day} <= %s",
-        (last,),
-    )
+    cursor.execute(facts_query(aggregate), (last,))
     n_events = cursor.rowcount
     cursor.execute("ANALYZE facts")
     empty_alone(cursor, ("reports", aggregate.name))

@@ -8,10 +8,10 @@
 --         after them. So the result depends on which dates were processed, not on their order.
 -- Returns import_date, rows_written (versions that begin on the date).
 
--- ANALYZE ignores uncommitted rows.
+-- Keep autovacuum's ANALYZE away: it ignores our uncommitted rows.
 LOCK TABLE crm.user_history IN SHARE UPDATE EXCLUSIVE MODE;
 
--- (1) Affected: the users, each with the valid version.
+-- (1) Affected: the users with such events, each with the valid version.
 CREATE TEMPORARY TABLE affected ON COMMIT DROP AS
 SELECT
     found.id AS user_id,
@@ -19,8 +19,7 @@ SELECT
     :'is_rerun'
     OR COALESCE(valid.valid_from >= :'start', false)
     OR EXISTS (
-        SELECT
-        FROM crm.user_repeats AS later
+        SELECT FROM crm.user_repeats AS later
         WHERE later.id = found.id AND later.valid_from >= :'start'
     ) AS has_later
 FROM (
@@ -53,8 +52,7 @@ UNION ALL
 SELECT
     event_after.*,
     (
-        SELECT min(valid_from)
-        FROM crm.users_dim
+        SELECT min(valid_from) FROM crm.users_dim
         WHERE users_dim.id = event_after.id AND users_dim.valid_from > event_after.valid_from
     )
 FROM affected
@@ -109,7 +107,7 @@ compared AS (
 )
 SELECT
     event_sk, id, username, user_email, user_type, organization_name, plan_name, valid_from,
-    is_deleted, is_version,
+    is_deleted, is_version, next_start,
     COALESCE(
         min(valid_from) FILTER (WHERE is_version) OVER later,
         max(next_start) OVER later,
@@ -159,7 +157,7 @@ WHERE NOT is_version
     OR valid_to IS NOT NULL
     OR NOT EXISTS (SELECT FROM affected WHERE affected.id = timeline.id AND NOT has_later);
 
-SELECT valid_from::date AS import_date, count(*) AS rows_written
+SELECT (valid_from AT TIME ZONE 'UTC')::date AS import_date, count(*) AS rows_written
 FROM timeline
 WHERE is_version AND valid_from >= :'start' AND valid_from < :'end'
 GROUP BY 1;

@@ -1,7 +1,7 @@
 -- The whole examination of crm.users_dim and crm.user_repeats.
 -- Inputs: :dates, those whose raw events are all processed and still there; :processed, all that
 --         have ever been processed; :pruned_before, whose events may be gone.
--- Returns check_name, n_violations, example (one of them).
+-- Returns check_name, n_violations, example (one of them), dates (on which they are).
 
 WITH history AS (
     SELECT
@@ -25,12 +25,9 @@ events AS (
     FROM raw.user_events
     WHERE (received_at AT TIME ZONE 'UTC')::date = ANY(:'dates'::date[])
     ORDER BY
-        id,
-        received_at,
+        id, received_at,
         array_position(ARRAY['User Created', 'User Updated', 'User Deleted'], event_type) DESC,
-        imported_at DESC,
-        line DESC,
-        event_id DESC
+        imported_at DESC, line DESC, event_id DESC
 ),
 stored AS (
     SELECT
@@ -60,7 +57,8 @@ violations AS (
 SELECT
     check_name,
     count(violations.number) AS n_violations,
-    min(format('user %s at %s', id, valid_from)) AS example
+    min(format('user %s at %s', id, valid_from)) AS example,
+    array_agg(DISTINCT (valid_from AT TIME ZONE 'UTC')::date) FILTER (WHERE id IS NOT NULL) AS dates
 FROM (
     VALUES
     (1, 'a version ends where the next one begins, and the last one is valid'),

@@ -7,7 +7,7 @@
 --         clicks of these dates have grown by is added there.
 -- Returns import_date, rows_written of each date.
 
--- ANALYZE ignores uncommitted rows.
+-- Keep autovacuum's ANALYZE away: it ignores our uncommitted rows.
 LOCK TABLE reports.article_performance IN SHARE UPDATE EXCLUSIVE MODE;
 
 -- Titles hardly change, so there are few rows to choose the last among.

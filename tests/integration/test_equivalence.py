@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from dev import etl_versions
 from dev.equivalence import compare
-from dev.etl_versions import ALL
+from dev.etl_versions import ALL, Recorded
 from tests.integration.conftest import Database
-from warehouse.errors import WarehouseError
+from warehouse.errors import UsageError, WarehouseError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -45,7 +46,12 @@ def test_another_text_with_the_same_meaning_is_equivalent(
         ("users_dim", "crm/users_dim.sql", "imported_at DESC, line DESC", "line DESC"),
         ("users_dim", "crm/users_dim.sql", "rank DESC, ", ""),
         ("users_dim", "crm/users_dim.sql", "ROW(username, user_email,", "ROW(username,"),
-        ("users_dim", "crm/users_dim.sql", "    OR COALESCE(valid.valid_from >= :'start', false)\n", ""),
+        (
+            "users_dim",
+            "crm/users_dim.sql",
+            "    OR COALESCE(valid.valid_from >= :'start', false)\n",
+            "",
+        ),
         (
             "article_performance",
             "reports/article_performance.sql",
@@ -60,6 +66,13 @@ def test_another_text_with_the_same_meaning_is_equivalent(
             "BY event_type",
         ),
         ("user_activity", "aggregates/top_and_streak.sql", "min(totals", "max(totals"),
+        (
+            "users_dim",
+            "crm/users_dim.sql",
+            "organization_name, plan_name, is_deleted)",
+            "is_deleted)",
+        ),
+        ("article_performance", "migrations/0005_reports.sql", "'Title'", "'Titel'"),
     ],
 )
 def test_another_meaning_is_found(
@@ -72,3 +85,13 @@ def test_another_meaning_is_found(
     path.write_text(text.replace(old, new), "utf-8")
     with pytest.raises(WarehouseError, match="differs after step|breaks a check|column|duplicate"):
         compare(ALL[etl], tree, PROJECT)
+
+
+def test_a_commit_that_has_not_the_recorded_sql_is_no_proof(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert database
+    monkeypatch.setattr(etl_versions, "recorded", lambda: {"users_dim": Recorded(1, "another")})
+    monkeypatch.setattr("sys.argv", ["etl_versions", "equivalent", "users_dim"])
+    with pytest.raises(UsageError, match="HEAD does not have the recorded SQL of users_dim"):
+        getattr(etl_versions, "_run")()

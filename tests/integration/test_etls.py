@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import threading
 from collections import Counter
@@ -489,8 +490,11 @@ def test_each_kind_of_damage_is_found_and_mended(
     assert result.returncode == 1
     assert result.stdout.count("WRONG") == len(warehouse.broken_checks())
     assert "such as user " in result.stdout
-    assert "type make users_dim FULL=1 FROM=2020-12-05 TO=" in result.stderr
-    warehouse.run(all_days(date(2020, 12, 1), date(2020, 12, 11)), full=True)
+    commands = re.findall(r"type make users_dim FULL=1 FROM=(\S+) TO=(\S+)", result.stderr)
+    assert commands
+    for first, last in commands:
+        dates = ("--from", first, "--to", last)
+        assert run("etls", "run", "users_dim", *dates, "--full").returncode == 0
     assert warehouse.everything() == before
     assert run("etls", "verify").returncode == 0
 
@@ -503,9 +507,18 @@ def test_a_table_that_does_not_agree_with_raw_is_found(warehouse: Warehouse) -> 
     )
     result = run("etls", "verify", "user_events_daily")
     assert result.returncode == 1
-    assert "the total is the number of events in raw: 1 times not, such as 2020-12-05" in (
+    assert "WRONG its rows are those that raw events make now: 2 times not" in result.stdout
+    assert "type make user_events_daily FULL=1 FROM=2020-12-06 TO=2020-12-06" in result.stderr
+    warehouse.database.rows(
+        "UPDATE reports.user_events_daily SET event_date = '2019-01-01' WHERE n_total = 9"
+    )
+    result = run("etls", "verify", "user_events_daily")
+    assert "WRONG its rows are of processed dates: 1 times not, such as a row of 2019-01-01" in (
         result.stdout
     )
+    warehouse.run([date(2020, 12, 6), date(2019, 1, 1)], full=True)
+    assert run("etls", "verify", "user_events_daily").returncode == 0
+    assert warehouse.report() == oracle.user_events_daily(warehouse.events)
 
 
 def test_dates_that_are_stale_or_pruned_are_not_compared_with_raw(warehouse: Warehouse) -> None:
@@ -532,32 +545,49 @@ def test_a_run_that_finds_damage_does_the_whole_date_and_says_so(warehouse: Ware
     warehouse.load([HISTORY[0].created(at(9))])
     result = run("etls", "run", "users_dim", "--date", "2020-12-09")
     (line,) = result.stdout.splitlines()
-    why = "the whole date was done again, because PostgreSQL: duplicate key value"
+    why = "the new events alone do not fit what is there (PostgreSQL: duplicate key value"
     assert line.startswith("users_dim 2020-12-09: 2 rows read, 2 written (") and why in line
     assert result.stderr.startswith(f"warning: users_dim 2020-12-09: {why}")
     ((mode, note),) = warehouse.database.rows(
         "SELECT mode, note FROM meta.etl_runs WHERE etl = 'users_dim' ORDER BY run_id DESC LIMIT 1"
     )
-    assert mode == FULL and note.startswith(why)
+    assert mode == FULL and note.startswith(f"whole date, since {why}")
     assert warehouse.dimension() == oracle.users_dim(warehouse.events)
 
 
-def test_a_run_beside_damage_that_it_cannot_mend_fails_and_says_how_to_find_it(
+def test_damage_of_other_dates_stops_no_run_and_the_remedy_mends_any_number_of_dates(
     warehouse: Warehouse,
 ) -> None:
-    warehouse.load([*HISTORY, HISTORY[0].created(at(9))])
-    warehouse.run(oracle.week(FIRST_DAY))
+    first = date(2020, 12, 5)
+    days = [first + timedelta(days=n) for n in (0, 40, 45, 50)]
+    for number, day in enumerate(days):
+        event = UserEvent(id="a", received_at=f"{day} 10:00:00.000000", plan_name=f"{number}")
+        warehouse.load([event])
+    warehouse.run(all_days(first, days[-1]))
     warehouse.database.rows(
-        "UPDATE crm.users_dim_past SET valid_to = '2020-12-09 11:00' WHERE is_deleted"
+        "UPDATE crm.users_dim_past SET valid_to = valid_to + INTERVAL '1 h' WHERE plan_name = '2'"
     )
-    before = warehouse.everything()
-    warehouse.load([HISTORY[0].updated(at(6, "11:00:00.000000"), plan_name="C")])
-    result = run("etls", "run", "users_dim", "--date", "2020-12-06")
-    assert result.returncode == 1 and warehouse.everything() == before
-    assert f"it breaks a check: {_CHAIN}: 1 times not" in result.stderr
-    assert "make verify" in result.stderr
-    assert run("etls", "run", "users_dim", "--date", "2020-12-08", "--full").returncode == 0
+    warehouse.load([UserEvent(id="a", received_at="2020-12-06 10:00:00.000000", plan_name="x")])
     assert run("etls", "run", "users_dim", "--date", "2020-12-06").returncode == 0
+    result = run("etls", "verify", "users_dim")
+    remedy = f"type make users_dim FULL=1 FROM={days[2]} TO={days[2]}\n"
+    assert result.returncode == 1 and result.stderr.endswith(remedy)
+    warehouse.run(all_days(first, days[-1]), full=True)
+    assert run("etls", "verify", "users_dim").returncode == 0
+    assert warehouse.dimension() == oracle.users_dim(warehouse.events)
+
+
+def test_a_lost_valid_version_fails_a_run(warehouse: Warehouse) -> None:
+    warehouse.load(HISTORY)
+    warehouse.run(oracle.week(FIRST_DAY))
+    warehouse.database.rows("DELETE FROM crm.users_dim_valid")
+    warehouse.load([HISTORY[0].created("2020-12-12 10:00:00.000000")])
+    result = run("etls", "run", "users_dim", "--date", "2020-12-12")
+    assert result.returncode == 1
+    assert "a user with past versions had a valid one: 1 times not" in result.stderr
+    assert "make verify" in result.stderr
+    warehouse.run([date(2020, 12, 8)], full=True)
+    assert run("etls", "run", "users_dim", "--date", "2020-12-12").returncode == 0
     assert warehouse.dimension() == oracle.users_dim(warehouse.events)
 
 

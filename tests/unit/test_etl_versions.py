@@ -9,12 +9,15 @@ import pytest
 from dev import etl_versions
 from dev.etl_versions import ALL, changed, fingerprint
 from warehouse.queries import SQL
+from warehouse.sql_text import words
 
 ARTICLES = ALL["article_performance"]
 
 
 def test_every_etl_is_as_recorded() -> None:
-    assert not changed(), "make etl_versions, or make etl_equivalent ETL=name; see docs/architecture.md, Versions"
+    assert (
+        not changed()
+    ), "make etl_versions, or make etl_equivalent ETL=name; see docs/architecture.md, Versions"
 
 
 @pytest.fixture(name="sql")
@@ -109,3 +112,9 @@ def test_a_function_that_a_function_calls_counts(sql: Path) -> None:
     edit(sql / "migrations" / "0005_reports.sql", "FROM raw.y;", "FROM raw.z;")
     getattr(etl_versions, "_definitions").cache_clear()
     assert len({before, through_two, fingerprint(ALL["user_events_daily"])}) == 3
+
+
+def test_the_operator_that_looks_like_a_comment_and_blanks_in_texts_count() -> None:
+    assert list(words("SELECT a # b, 'x--y' -- z\n/* w */ FROM t")) == [
+        *("SELECT", "a", "#", "b", ",", "'x--y'", "FROM", "t")
+    ]
