@@ -151,7 +151,9 @@ def test_a_consumer_that_the_broker_thinks_too_slow_connects_again_and_goes_on(
 
 
 @pytest.mark.timeout(60 + 10 * KILLS)  # seconds
-def test_kills_around_the_commit_of_a_run_leave_all_of_it_or_nothing() -> None:
+def test_kills_around_the_commit_of_a_run_leave_all_of_it_or_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Of the client and of its server process in turn, which takes the whole server with it."""
     url = os.environ["DATABASE_URL"]
     chance = random.Random(SEED)
@@ -185,5 +187,6 @@ def test_kills_around_the_commit_of_a_run_leave_all_of_it_or_nothing() -> None:
             assert run("etls", "run", "users_dim", "--date", "2020-12-06").returncode == 0
             assert rows("SELECT count(*) FROM crm.users_dim WHERE is_valid") == [(200,)]
             assert rows("SELECT count(*) FROM meta.etl_runs WHERE status = 'running'") == [(0,)]
-    print(f"seed {SEED}: {KILLS} kills: {dict(found)}")
+    with capsys.disabled():
+        print(f"\nseed {SEED}: {KILLS} kills: {dict(found)}")
     assert {victim for victim, _ in found} == {"client", "server"}
