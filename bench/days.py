@@ -68,7 +68,7 @@ def fill(days: int, events: int) -> None:
 
 def forget() -> None:
     """As if nothing had been processed."""
-    execute("TRUNCATE crm.user_history, reports.user_events_daily, meta.etl_runs," " meta.pruned")
+    execute("TRUNCATE crm.user_history, reports.user_events_daily, meta.etl_runs, meta.pruned")
     checkpoint()
 
 
