@@ -17,14 +17,13 @@ from warehouse.errors import UsageError, WarehouseError
 from warehouse.postgres import Cursor, connect
 
 _ROOT = Path(__file__).resolve().parent.parent
-_DAYS = ("2020-12-05", "2020-12-09")  # the first and the last
+_FIRST, _LAST = "2020-12-05", "2020-12-09"
 _ORDER = ("2020-12-07", "2020-12-05", "2020-12-09", "2020-12-06", "2020-12-08")
 
 # Few users, values and instants, so that events meet: at one instant, without a change, late.
 _SEED = "SELECT setseed({seed})"
 _COMMON = """
     SELECT
-        gen_random_uuid() AS event_id,
         '2020-12-05'::timestamptz + floor(random() * 60) * INTERVAL '2 hours' AS instant,
         '2021-01-01'::timestamptz + {batch} * INTERVAL '1 hour' AS imported_at,
         n AS line,
@@ -143,7 +142,7 @@ Step = tuple[str, list[str], list[list[str]]]  # what it is, its SQL, then comma
 def _steps(etl: Etl) -> Iterator[Step]:
     each = [_run(etl, "--date", day) for day in _ORDER] if etl.name in ETLS else [_run(etl)]
     new = [_run(etl, "--stale")] if etl.name in ETLS else [_run(etl)]
-    whole = [_run(etl, "--from", *_DAYS[:1], "--to", *_DAYS[1:], "--full")]
+    whole = [_run(etl, "--from", _FIRST, "--to", _LAST, "--full")]
     yield "each date", _events(etl, 1), each
     yield "late events", _events(etl, 2), new
     yield "more late events", _events(etl, 3), new

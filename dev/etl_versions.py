@@ -26,7 +26,9 @@ from warehouse.sql_text import words
 
 _FILE = SQL / "versions.json"
 _OBJECT = re.compile(r"\b(?:raw|crm|reports|meta|public)\.\w+")
-_DEFINITION = re.compile(r"^CREATE (?:OR REPLACE )?(?:VIEW|FUNCTION) ([\w.]+)", re.I | re.M)
+_DEFINITION = re.compile(
+    r"^CREATE\s+(?:OR\s+REPLACE\s+)?(?:MATERIALIZED\s+)?(?:VIEW|FUNCTION)\s+([\w.]+)", re.I | re.M
+)
 
 ALL: dict[str, Etl] = {
     **ETLS,
@@ -93,12 +95,12 @@ def _read_by(text: str, sql: Path) -> list[str]:
 
 @lru_cache
 def _definitions(sql: Path) -> dict[str, str]:
-    """Each view and function as the last migration defines it."""
-    found = {}
+    """All definitions of each view and function, in the order of the migrations."""
+    found: dict[str, str] = {}
     for path in sorted((sql / "migrations").glob("*.sql")):
         for statement in sqlparse.split(path.read_text("utf-8")):
             if named := _DEFINITION.search(statement):
-                found[named.group(1)] = statement
+                found[named.group(1)] = found.get(named.group(1), "") + statement
     return found
 
 
